@@ -1,0 +1,1 @@
+"""Pulumi components: one file for each part of a cloud that the stacks declare."""

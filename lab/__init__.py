@@ -1,0 +1,1 @@
+"""Two real OpenStack clouds on one machine, for the demo and the tests."""

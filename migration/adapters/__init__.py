@@ -1,0 +1,1 @@
+"""Thin, typed access to the systems outside: no decisions here."""
