@@ -261,9 +261,18 @@ def _routers(raw: Raw) -> Iterator[Problem]:
 def _security_groups(raw: Raw) -> Iterator[Problem]:
     groups = _map(raw, "security_groups")
     for name, group in _entries(raw, "security_groups"):
+        seen: dict[tuple[str, ...], int] = {}
         for index, rule in enumerate(_list(group, "rules")):
             if isinstance(rule, Mapping):
+                if (first := seen.setdefault(_meaning(rule), index)) != index:
+                    place = path(["security_groups", name, "rules", index])
+                    yield Problem(place, f"lets through the same as rules[{first}]; keep one")
                 yield from _rule(rule, groups, ["security_groups", name, "rules", index])
+
+
+def _meaning(rule: Raw) -> tuple[str, ...]:
+    keys = ("direction", "protocol", "port_min", "port_max", "remote", "remote_group")
+    return str(rule.get("ethertype", "IPv4")), *(str(rule.get(key)) for key in keys)
 
 
 def _rule(rule: Raw, groups: Raw, place: Sequence[str | int]) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -100,6 +101,9 @@ class Hooks(_Model):
 
     leave: Hook | None = Field(default=None, description="run for each node that leaves the old cloud")
     join: Hook | None = Field(default=None, description="run once for all nodes that join the new cloud")
+    join_old: Hook | None = Field(
+        default=None, description="starts nova-compute of the old cloud again on a node that stays after all"
+    )
 
 
 class Probe(_Model):
@@ -157,6 +161,11 @@ class Subnet(_Model):
     dns: tuple[Name, ...] = Field(default=(), description="addresses of DNS servers")
     dhcp: StrictBool = Field(default=True, description="whether Neutron serves DHCP")
 
+    @property
+    def ip_version(self) -> int:
+        """4 or 6."""
+        return ip_network(self.cidr).version
+
 
 class Network(_Model):
     """A network: VLAN, flat (provider or external), or tunnelled."""
@@ -200,6 +209,13 @@ class SecurityRule(_Model):
     remote: Name | None = Field(default=None, description="the other side, as a CIDR (default: anywhere)")
     remote_group: Name | None = Field(default=None, description="the other side, as a group under security_groups")
     description: Text = Field(default="", description="why the rule is there")
+
+    @property
+    def label(self) -> str:
+        """What it lets through, in words; no two rules of a group have the same."""
+        ports = None if self.port_min is None else f"{self.port_min}-{self.port_max}"
+        parts = (self.direction, self.ethertype, self.protocol, ports, self.remote or self.remote_group)
+        return " ".join(part for part in parts if part is not None)
 
 
 class SecurityGroup(_Model):
