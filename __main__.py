@@ -1,0 +1,54 @@
+"""The Pulumi program of both stacks: parse, observe, plan, declare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_openstack as openstack
+from migration.flavors import flavor_differences
+from pulumi.runtime import get_config_env, get_root_directory
+
+from components.new_cloud import declare_new_cloud
+from components.nodes import Nodes
+from components.old_cloud import declare_old_cloud
+from migration.errors import GuardError, MigrationError
+from migration.observe import look, look_at_cloud, open_cloud
+from migration.plan import make_plan
+from migration.settings import CaracalSettings, SteinSettings, from_pulumi_config
+
+
+def caracal(settings: CaracalSettings) -> None:
+    """Declare the new cloud and the membership of every node."""
+    facts = look(settings)
+    plan = make_plan(settings, facts)
+    if plan.refusals:
+        raise GuardError(plan.refusals)
+    for difference in flavor_differences(facts.old.flavors if facts.old else {}, settings.flavors):
+        pulumi.log.warn(difference)
+    provider = openstack.Provider("caracal", cloud=settings.clouds.new)
+    declared = declare_new_cloud(settings, provider)
+    Nodes(plan, settings, Path(get_root_directory()), needs=declared)
+
+
+def stein(settings: SteinSettings) -> None:
+    """Adopt the old cloud, and say what is left of it."""
+    facts = look_at_cloud(open_cloud(settings.clouds.old))
+    declare_old_cloud(settings, openstack.Provider("stein", cloud=settings.clouds.old))
+    nodes = sorted(service.host for service in facts.services)
+    pulumi.log.info(
+        f"{facts.name}: {len(nodes)} nodes, {len(facts.servers)} instances left"
+        if nodes
+        else f"{facts.name}: no node is left; the old cloud serves nobody any more"
+    )
+    pulumi.export("nodes", nodes)
+
+
+try:
+    match from_pulumi_config(pulumi.get_stack(), get_config_env()):
+        case CaracalSettings() as wanted:
+            caracal(wanted)
+        case SteinSettings() as wanted:
+            stein(wanted)
+except MigrationError as error:
+    raise pulumi.RunError(str(error)) from None

@@ -1,0 +1,198 @@
+"""Membership: for each node a departure and an arrival, between them one host hook for all.
+
+::
+
+    departure[n] ──┐                 ┌── arrival[n]
+    departure[m] ──┴── host hook ────┴── arrival[m] ── summary
+
+The steps are inputs, so a preview shows all of them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from components.providers import ArrivalProvider, DepartureProvider, HostHookProvider, SummaryProvider
+from migration.actor import Orders
+from migration.plan import NodePlan, Plan, Step
+from migration.settings import CaracalSettings
+
+COMPLETE: Mapping[str, Any] = {"done": [], "stays": "", "failed": ""}
+
+
+class Departure(Resource, module="nodes", name="Departure"):
+    """The steps of one node out of the old cloud."""
+
+    report: pulumi.Output[dict[str, Any]]
+
+    def __init__(self, plan: NodePlan, orders: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(
+            DepartureProvider(),
+            f"departure-{plan.node}",
+            {
+                "node": plan.node,
+                "membership": plan.membership.value,
+                "steps": _words(plan.departure),
+                "orders": orders,
+                "report": None,
+            },
+            opts,
+        )
+
+
+class HostHook(Resource, module="nodes", name="HostHook"):
+    """One run of the host hook for all nodes that join in this ``up``."""
+
+    results: pulumi.Output[dict[str, Any]]
+
+    def __init__(
+        self, left: Mapping[str, pulumi.Output[dict[str, Any]]], orders: Mapping[str, Any], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__(
+            HostHookProvider(),
+            "host-hook",
+            {"nodes": list(left), "left": dict(left), "orders": orders, "results": None},
+            opts,
+        )
+
+
+class Arrival(Resource, module="nodes", name="Arrival"):
+    """The steps of one node into the new cloud."""
+
+    report: pulumi.Output[dict[str, Any]]
+
+    def __init__(
+        self,
+        plan: NodePlan,
+        zone: str,
+        left: pulumi.Output[dict[str, Any]],
+        hook: HostHook,
+        orders: Mapping[str, Any],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        deployed = hook.results.apply(lambda results: results.get(plan.node)) if plan.deploys else None
+        super().__init__(
+            ArrivalProvider(),
+            f"arrival-{plan.node}",
+            {
+                "node": plan.node,
+                "membership": plan.membership.value,
+                "zone": zone,
+                "steps": _words(plan.arrival),
+                "left": left if plan.departure else dict(COMPLETE),
+                "deployed": deployed,
+                "orders": orders,
+                "report": None,
+            },
+            opts,
+        )
+
+
+class Summary(Resource, module="nodes", name="Summary"):
+    """How the steps of all nodes ended; it fails if any node failed."""
+
+    def __init__(
+        self,
+        steps: Mapping[str, Sequence[str]],
+        reports: Sequence[pulumi.Output[dict[str, Any]]],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        super().__init__(SummaryProvider(), "summary", {"steps": dict(steps), "reports": list(reports)}, opts)
+
+
+class Node(pulumi.ComponentResource):
+    """One node: what the preview shows of it as a whole."""
+
+    def __init__(self, plan: NodePlan, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("visa:nodes:Node", plan.node, {}, opts)
+        self.register_outputs({})
+
+
+class Nodes(pulumi.ComponentResource):
+    """The membership of every node.
+
+    Arguments:
+        plan: the plan of all nodes; it has no refusals.
+        settings: the stack's settings.
+        directory: the project's directory, for relative paths.
+        needs: what must be declared before a node may join: zones, probation, networks.
+        opts: as for every resource.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        settings: CaracalSettings,
+        directory: Path,
+        needs: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("visa:nodes:Nodes", "nodes", {}, opts)
+        orders = _orders(settings, directory)
+        below = {
+            name: pulumi.ResourceOptions(parent=Node(one, pulumi.ResourceOptions(parent=self)), depends_on=list(needs))
+            for name, one in plan.nodes.items()
+        }
+        departures = {name: Departure(one, orders, below[name]) for name, one in plan.nodes.items()}
+        left = {
+            name: departures[name].report if one.departure else pulumi.Output.from_input(dict(COMPLETE))
+            for name, one in plan.nodes.items()
+            if one.deploys
+        }
+        hook = HostHook(left, orders, pulumi.ResourceOptions(parent=self, depends_on=list(needs)))
+        arrivals = {
+            name: Arrival(
+                one, settings.datacenters[one.datacenter].zone, departures[name].report, hook, orders, below[name]
+            )
+            for name, one in plan.nodes.items()
+        }
+        busy = {name: one for name, one in plan.nodes.items() if one.steps}
+        reports = [departures[name].report for name, one in busy.items() if one.departure]
+        reports += [arrivals[name].report for name, one in busy.items() if one.arrival]
+        Summary({name: _words(one.steps) for name, one in busy.items()}, reports, pulumi.ResourceOptions(parent=self))
+        for name, one in plan.nodes.items():
+            _tell(one, arrivals[name])
+        self.register_outputs({})
+
+
+def _tell(one: NodePlan, resource: pulumi.Resource) -> None:
+    """Show in preview and up why a node that is not settled is where it is."""
+    line = f"{one.node}: {one.phase}, wanted {one.membership}: {one.message}"
+    if one.attention:
+        pulumi.log.warn(line, resource)
+    elif not one.settled:
+        pulumi.log.info(line, resource)
+
+
+def _orders(settings: CaracalSettings, directory: Path) -> dict[str, Any]:
+    orders = Orders(
+        old=settings.clouds.old,
+        new=settings.clouds.new,
+        wave=_wave(directory),
+        directory=str(directory),
+        audit=settings.audit,
+        hooks=settings.hooks,
+        probe=settings.probe,
+    )
+    return orders.model_dump(mode="json")
+
+
+def _wave(directory: Path) -> str:
+    """Return the commit that is checked out, which is the review that started this wave, or ""."""
+    try:
+        git = subprocess.run(
+            ["git", "-C", str(directory), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return git.stdout.strip() if git.returncode == 0 else ""
+
+
+def _words(steps: Sequence[Step]) -> list[str]:
+    return [step.value for step in steps]

@@ -1,0 +1,163 @@
+"""Dynamic providers of the membership: what runs in Pulumi's provider process.
+
+They live in an importable module of their own because Pulumi stores them by reference. Each takes the steps as an
+input, carries them out, and reports; none of them fails, because one node that fails must not stop the others: what
+failed is raised once, at the end, by the summary.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any, cast
+
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ResourceProvider, UpdateResult
+
+from migration import guardian, join, leave
+from migration.actor import Actor, Orders
+from migration.adapters.hooks import HookResult
+from migration.adapters.rest import connect
+from migration.errors import StepError
+from migration.plan import Step
+from migration.steps import Report, run_steps
+
+LOCK_PATIENCE = 60.0
+"""Seconds that a second ``up`` waits for the end of what a killed one left behind."""
+
+_MUTEX = threading.Lock()
+
+
+@cache
+def _engine() -> guardian.Engine:
+    return guardian.Engine(guardian.find_engine())
+
+
+@cache
+def _actor(orders: str) -> Actor:
+    parsed = Orders.model_validate_json(orders)
+    clouds = [connect(name).config.config["auth"]["auth_url"] for name in (parsed.old, parsed.new) if name]
+    return Actor(parsed, _engine(), guardian.ActorLock(guardian.lock_path(*clouds)))
+
+
+def _acting(props: Mapping[str, Any]) -> Actor:
+    """Return the actor of this process, holding the lock."""
+    with _MUTEX:
+        actor = _actor(json.dumps(props["orders"], sort_keys=True))
+        actor.lock.take(patience=LOCK_PATIENCE)
+        return actor
+
+
+class _Provider(ResourceProvider):
+    """What all of ours share: create is update, nothing is ever deleted, and only steps or intent are a change."""
+
+    def configure(self, _request: ConfigureRequest) -> None:
+        """Begin to watch the engine: this process must not outlive it."""
+        with _MUTEX:
+            _engine()
+
+    def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out what the inputs say and return the outputs."""
+        raise NotImplementedError
+
+    def identity(self, props: Mapping[str, Any]) -> str:
+        """Return the resource's id."""
+        return str(props["node"])
+
+    def pending(self, props: Mapping[str, Any]) -> bool:
+        """Return whether the inputs ask for anything to be done."""
+        return bool(props["steps"])
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Do the same as an update: a first ``up`` may have steps already."""
+        return CreateResult(self.identity(props), self.act(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Carry out the steps."""
+        return UpdateResult(self.act(news))
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Say "changed" only where something would be done, or the intent differs."""
+        return DiffResult(changes=self.pending(news) or news.get("membership") != olds.get("membership"))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Change nothing in any cloud: a node that leaves the config stays where it is."""
+
+
+class DepartureProvider(_Provider):
+    """Carries out the steps on the old cloud."""
+
+    def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the steps of one node; the report tells how it ended."""
+        report = Report()
+        if props["steps"]:
+            actor = _acting(props)
+            steps = [Step(step) for step in props["steps"]]
+            report = run_steps(actor, str(actor.orders.old), props["node"], steps, leave.ACTS)
+        return {**props, "report": asdict(report)}
+
+
+class HostHookProvider(_Provider):
+    """Runs the host hook once for all nodes that left."""
+
+    def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the hook for the nodes whose departure is complete."""
+        left = [node for node in props["nodes"] if _report(props["left"][node]).complete]
+        results: dict[str, HookResult] = {}
+        if left:
+            actor = _acting(props)
+            try:
+                results = join.host_hook(actor, left)
+            except StepError as error:
+                results = dict.fromkeys(left, HookResult(ok=False, message=str(error)))
+        return {**props, "results": {node: asdict(result) for node, result in results.items()}}
+
+    def identity(self, _props: Mapping[str, Any]) -> str:
+        """Return the one id: there is one hook."""
+        return "host-hook"
+
+    def pending(self, props: Mapping[str, Any]) -> bool:
+        """Return whether any node joins."""
+        return bool(props["nodes"])
+
+
+class ArrivalProvider(_Provider):
+    """Carries out the steps on the new cloud."""
+
+    def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the steps of one node, if it left and the host hook succeeded for it."""
+        return {**props, "report": asdict(self._arrive(props))}
+
+    def _arrive(self, props: Mapping[str, Any]) -> Report:
+        left = _report(props["left"])
+        if not props["steps"] or not left.complete:
+            return Report(stays=left.stays)
+        deployed = props["deployed"]
+        if deployed is not None and not deployed["ok"]:
+            return Report(failed=f"{props['node']}: {Step.HOST_HOOK}: {deployed['message']}")
+        actor = _acting(props)
+        steps = [Step(step) for step in props["steps"]]
+        return run_steps(actor, actor.orders.new, props["node"], steps, join.acts_in(props["zone"]))
+
+
+class SummaryProvider(_Provider):
+    """Says at the end how it ended, and fails if any node failed."""
+
+    def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
+        """Raise what failed, all of it at once."""
+        reports = [_report(report) for report in props["reports"]]
+        failures = sorted({report.failed for report in reports if report.failed})
+        if failures:
+            counted = f"{len(failures)} node{'s' if len(failures) != 1 else ''} failed; the others went on"
+            raise RuntimeError("\n".join([f"{counted}. Mend what is said here, then run pulumi up again:", *failures]))
+        return dict(props)
+
+    def identity(self, _props: Mapping[str, Any]) -> str:
+        """Return the one id: there is one summary."""
+        return "summary"
+
+
+def _report(props: Mapping[str, Any]) -> Report:
+    return Report(tuple(cast("list[str]", props["done"])), props["stays"], props["failed"])

@@ -1,0 +1,161 @@
+"""Who carries out steps: the clouds, the orders, the lock, the engine, and the audit log, in one hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import tenacity
+from pydantic import BaseModel, ConfigDict
+
+from migration import audit
+from migration.adapters.hooks import HookResult, run_hook
+from migration.errors import StepError
+from migration.facts import Aggregate
+from migration.guardian import ActorLock, Engine
+from migration.marks import LEDGER_KEY, Record
+from migration.names import LEDGER_AGGREGATE
+from migration.observe import Cloud, ledger_of, open_cloud
+from migration.settings import Hook, Hooks, Probe
+
+T = TypeVar("T")
+
+PAUSE = 0.5
+"""Seconds between two looks at something that is awaited."""
+
+PATIENCE = 60.0
+"""Seconds that a record may take to go or a trait to arrive, once Nova has been told."""
+
+
+class Orders(BaseModel):
+    """What the steps are told beside their node; it holds no secrets, and travels as an input of our resources.
+
+    Attributes:
+        old: the old cloud's name in clouds.yaml, or None once it is retired.
+        new: the new cloud's name.
+        wave: the commit whose review started this.
+        directory: where relative paths begin: the project.
+        audit: path of the audit log, or None.
+        hooks: the hooks.
+        probe: the probe's image, network and patience, or None where nothing moves.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    old: str | None
+    new: str
+    wave: str
+    directory: str
+    audit: str | None
+    hooks: Hooks
+    probe: Probe | None
+
+
+@dataclass
+class Actor:
+    """The hands of the migration; one for each provider process.
+
+    Attributes:
+        orders: what to do it with.
+        engine: who asked.
+        lock: the right to act.
+        open: how to log in to a cloud.
+        probed: nodes whose probe succeeded in this process.
+        pause: seconds between two looks at something that is awaited.
+    """
+
+    orders: Orders
+    engine: Engine
+    lock: ActorLock
+    open: Callable[[str], Cloud] = open_cloud
+    probed: set[str] = field(default_factory=set)
+    pause: float = PAUSE
+
+    @cached_property
+    def old(self) -> Cloud:
+        """The old cloud."""
+        if self.orders.old is None:
+            raise StepError("-", "connect", "the old cloud is retired (clouds.old is not set), yet a step needs it")
+        return self.open(self.orders.old)
+
+    @cached_property
+    def new(self) -> Cloud:
+        """The new cloud."""
+        return self.open(self.orders.new)
+
+    def tell(self, cloud: str, node: str, step: str, result: str, detail: str = "") -> None:
+        """Write one line to the audit log; raises OSError where that is not possible."""
+        path = Path(self.orders.directory, self.orders.audit) if self.orders.audit else None
+        audit.write(path, audit.Entry(self.orders.wave, cloud, node, step, result, detail))
+
+    def until(self, look: Callable[[], T | None], *, seconds: float) -> T | None:
+        """Look again and again until there is something to see.
+
+        Arguments:
+            look: returns None as long as it is not so yet.
+            seconds: how long to go on.
+
+        Returns:
+            What it saw, or None when the time was over.
+
+        Raises:
+            EngineGone: nobody waits for the answer any more.
+        """
+        wait = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda seen: seen is None),
+            stop=tenacity.stop_after_delay(seconds) | tenacity.stop_when_event_set(self.engine.gone),
+            wait=tenacity.wait_fixed(self.pause),
+            sleep=tenacity.sleep_using_event(self.engine.gone),
+            retry_error_callback=lambda _state: None,
+        )
+        seen = wait(look)
+        self.engine.check()
+        return seen
+
+    def hook(self, hook: Hook, name: str, nodes: Sequence[str]) -> Mapping[str, HookResult]:
+        """Run a hook for nodes; its output goes to a log file and, line by line, to the log of the run."""
+
+        def say(line: str) -> None:
+            print(f"{name}: {line}", flush=True)
+
+        return run_hook(
+            hook.argv,
+            nodes,
+            timeout=hook.timeout,
+            log=Path(self.orders.directory, "logs", f"{audit.now()}-{name}.log"),
+            interrupted=self.engine.gone.is_set,
+            keep=self.lock.handle,
+            say=say,
+        )
+
+    def record(self, node: str) -> Record | None:
+        """Return our record of a node that left, or None."""
+        return ledger_of(self.new.nova.aggregates()).get(node)
+
+    def write_record(self, node: str, record: Record | None) -> None:
+        """Write our record of a node, or take it away.
+
+        Raises:
+            StepError: the ledger is missing.
+        """
+        ledger = self.aggregate(node, LEDGER_AGGREGATE)
+        self.new.nova.set_metadata(ledger.id, {LEDGER_KEY + node: str(record) if record else None})
+
+    def aggregate(self, node: str, name: str) -> Aggregate:
+        """Return an aggregate that stack caracal declares.
+
+        Raises:
+            StepError: it is missing in the new cloud.
+        """
+        found = next((a for a in self.new.nova.aggregates() if a.name == name), None)
+        if found is None:
+            raise StepError(
+                node,
+                "aggregate",
+                f"{self.new.name} has no aggregate {name}; expected the one that stack caracal declares."
+                " Run pulumi refresh, then pulumi up",
+            )
+        return found

@@ -1,0 +1,104 @@
+"""Run steps on a node: each in its turn, with the lock held and a line in the audit log before and after.
+
+What the steps are is in ``leave.py`` (out of the old cloud) and ``join.py`` (into the new one). Every step looks again
+before it acts; if the world has changed the node stays as it is, and that is no error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from migration import audit
+from migration.actor import Actor
+from migration.errors import EngineGone, MigrationError
+from migration.plan import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step ended, if it did not fail.
+
+    Attributes:
+        result: ``audit.DONE``, ``audit.NOTHING`` or ``audit.STAYS``.
+        detail: a sentence, or "".
+    """
+
+    result: str
+    detail: str = ""
+
+
+DONE = Outcome(audit.DONE)
+NOTHING = Outcome(audit.NOTHING)
+
+
+def stays(why: str) -> Outcome:
+    """Return the outcome of a step that found the world changed: later steps of this node are not taken."""
+    return Outcome(audit.STAYS, why)
+
+
+Act = Callable[[Actor, str], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run of steps ended for one node.
+
+    Attributes:
+        done: the steps that were carried out or found done.
+        stays: why the node stays as it is, or "".
+        failed: what went wrong, or "".
+    """
+
+    done: tuple[str, ...] = ()
+    stays: str = ""
+    failed: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step was carried out."""
+        return not self.stays and not self.failed
+
+
+def run_steps(actor: Actor, cloud: str, node: str, steps: Sequence[Step], acts: Mapping[Step, Act]) -> Report:
+    """Carry out steps on one node until they are done, one stays, or one fails.
+
+    Arguments:
+        actor: with what.
+        cloud: the name of the cloud that they act on, for the audit log.
+        node: the node.
+        steps: the steps in their order.
+        acts: what each step does.
+
+    Returns:
+        How it ended. A step that failed is in the report, not raised: the other nodes go on.
+
+    Raises:
+        EngineGone: the engine is gone; no further step was started.
+    """
+    done: list[str] = []
+    for step in steps:
+        with actor.engine.step():
+            outcome, failed = _one(actor, cloud, node, step, acts[step])
+        if failed:
+            return Report(tuple(done), failed=failed)
+        if outcome.result == audit.STAYS:
+            return Report(tuple(done), stays=outcome.detail)
+        done.append(step.value)
+    return Report(tuple(done))
+
+
+def _one(actor: Actor, cloud: str, node: str, step: Step, act: Act) -> tuple[Outcome, str]:
+    actor.tell(cloud, node, step, audit.BEGINS)
+    try:
+        outcome = act(actor, node)
+    except EngineGone:
+        actor.tell(cloud, node, step, audit.FAILED, "cut off: the engine is gone")
+        raise
+    except MigrationError as error:
+        # The sentence of an error of another node's cloud or step must still name this node.
+        sentence = str(error) if node in str(error) else f"{node}: {step}: {error}"
+        actor.tell(cloud, node, step, audit.FAILED, sentence)
+        return NOTHING, sentence
+    actor.tell(cloud, node, step, outcome.result, outcome.detail)
+    return outcome, ""
