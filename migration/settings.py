@@ -338,14 +338,15 @@ def from_pulumi_config(
             # the clear text must not appear in any message, so it goes no further
             found.append(Problem(complaints.path([key]), stackfile.NO_SECRETS))
         else:
-            raw[key] = _decoded(key, value)
+            raw[key] = value
     return _settled(stack, raw, found, source=f"Pulumi.{stack}.yaml", lines=lines or {})
 
 
-def _decoded(key: str, value: str) -> object:
+def _decoded(key: str, value: object) -> object:
+    """Read what ``pulumi config set`` made text of: an object as JSON, or nothing at all."""
     if value == "":
         return None
-    if key == "audit":
+    if not isinstance(value, str) or key == "audit":
         return value
     try:
         return json.loads(value)
@@ -359,8 +360,8 @@ def _settled(
     """Build the settings, or raise with everything that is wrong; ``before`` is what reading has found already."""
     settings, found = _parse(stack, raw)
     # what stands where a secret stood says nothing of its own
-    hidden = tuple(problem.place for problem in before if problem.message == stackfile.NO_SECRETS)
-    problems = [*before, *(problem for problem in found if not problem.place.startswith(hidden))]
+    hidden = [problem.place for problem in before if problem.message == stackfile.NO_SECRETS]
+    problems = [*before, *(problem for problem in found if not _within(problem.place, hidden))]
     if problems or settings is None:
         raise SettingsError(source, stackfile.placed(problems, lines))
     return settings
@@ -371,8 +372,9 @@ def _parse(stack: str, raw: Mapping[str, object]) -> tuple[CaracalSettings | Ste
     if model is None:
         expected = complaints.alternatives(STACKS)
         return None, [Problem("stack", f"{complaints.shown(stack)} is not a stack of this project; use {expected}")]
+    decoded = {str(key): _decoded(str(key), value) for key, value in raw.items()}
     # a key with nothing behind it says nothing, whatever it is
-    given = {str(key): value for key, value in raw.items() if value is not None}
+    given = {key: value for key, value in decoded.items() if value is not None}
     found = list(checks.problems(given, adopted=model is SteinSettings))
     try:
         return model.model_validate(given), found

@@ -1,0 +1,90 @@
+"""The command line: ``visa-migration``.
+
+Exit codes: 0 fine, 2 bad settings, 3 a cloud cannot be asked, 4 something needs a person.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from migration.errors import CloudError, MigrationError, Problem, SettingsError
+from scripts.adopt import adopt
+
+BAD_SETTINGS: Final = 2
+CLOUD_CANNOT_BE_ASKED: Final = 3
+NEEDS_A_PERSON: Final = 4
+
+
+def exit_code(error: MigrationError) -> int:
+    """Say with which code the command line ends after an error.
+
+    Arguments:
+        error: what was raised.
+
+    Returns:
+        The exit code.
+    """
+    match error:
+        case SettingsError():
+            return BAD_SETTINGS
+        case CloudError():
+            return CLOUD_CANNOT_BE_ASKED
+        case _:
+            return NEEDS_A_PERSON
+
+
+class Group(click.Group):
+    """Commands whose errors go to stderr, as sentences and with the documented exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except MigrationError as error:
+            click.echo(f"visa-migration: {error}" if "\n" not in str(error) else str(error), err=True)
+            sys.exit(exit_code(error))
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="visa-migration")
+def main() -> None:
+    """Carry a facility's VISA infrastructure from an old OpenStack to a new one, node by node."""
+
+
+@main.command("adopt")
+@click.option("--cloud", required=True, help="The old cloud's name in clouds.yaml.")
+@click.option("--new-cloud", default="caracal", show_default=True, help="The new cloud's name in clouds.yaml.")
+@click.option("--datacenter", help="Where new nodes stand (default: the only datacenter, or dc1).")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the stack files are (default: the nearest directory with a Pulumi.yaml).",
+)
+def adopt_command(cloud: str, new_cloud: str, datacenter: str | None, directory: Path | None) -> None:
+    """Read a living old cloud and write what both stack files do not say yet."""
+    for report in adopt(cloud, new_cloud, directory or project_directory(Path.cwd()), datacenter):
+        click.echo("\n".join(report.lines()))
+    click.echo("next: review both files, then pulumi preview --stack stein and pulumi preview --stack caracal")
+
+
+def project_directory(start: Path) -> Path:
+    """Find the project that a directory belongs to.
+
+    Arguments:
+        start: where to begin.
+
+    Returns:
+        The nearest directory, upwards, with a Pulumi.yaml.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    for directory in (start, *start.parents):
+        if (directory / "Pulumi.yaml").is_file():
+            return directory
+    message = f"not found in {start} or above; go to the project, or name it with --directory"
+    raise SettingsError("Pulumi.yaml", [Problem("file", message)])
