@@ -367,6 +367,10 @@ def _settled(
     return settings
 
 
+def _within(place: str, others: Collection[str]) -> bool:
+    return any(place == other or place.startswith((f"{other}.", f"{other}[")) for other in others)
+
+
 def _parse(stack: str, raw: Mapping[str, object]) -> tuple[CaracalSettings | SteinSettings | None, list[Problem]]:
     model = STACKS.get(stack)
     if model is None:
