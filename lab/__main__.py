@@ -1,0 +1,159 @@
+"""``python -m lab``: two real OpenStack clouds on this machine."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from lab import Fault, Lab, LabError, hooks
+from lab.lab import all_labs
+from lab.layout import CLOUDS
+from lab.nodes import check_name
+
+
+def _say(line: str) -> None:
+    click.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
+
+
+def _nodes(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
+    return [check_name(node) for node in value.split(",")]
+
+
+def _with_name(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--name", default="demo", show_default=True, help="The lab.")(command)
+
+
+_cloud = click.argument("cloud", type=click.Choice(CLOUDS))
+_node = click.argument("node")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Two real OpenStack clouds on this machine: Stein and Caracal."""
+
+
+@main.command()
+@_with_name
+@click.option("--hosts", default=6, show_default=True, type=click.IntRange(1, 99), help="Nodes of Stein.")
+@click.option("--new-hosts", default=1, show_default=True, type=click.IntRange(0, 99), help="Caracal's own nodes.")
+@click.option("--instances", type=click.IntRange(0), help="Instances on Stein.  [default: two per node]")
+def up(name: str, hosts: int, new_hosts: int, instances: int | None) -> None:
+    """Start a lab; one that was killed goes on from what it left."""
+    begin = time.monotonic()
+    Lab(name, _say).up(hosts, new_hosts, instances)
+    _say(f'lab {name}: up in {time.monotonic() - begin:.0f} s; use it with  eval "$(python -m lab env --name {name})"')
+
+
+@main.command()
+@_with_name
+def down(name: str) -> None:
+    """End everything that belongs to a lab, and remove its state."""
+    Lab(name, _say).down()
+    _say(f"lab {name}: nothing of it runs")
+
+
+@main.command()
+@click.option("--name", help="The lab.  [default: all]")
+def status(name: str | None) -> None:
+    """Show which processes and nodes a lab has."""
+    for each in [name] if name else all_labs():
+        lab = Lab(each)
+        running = lab.status()
+        total = sum(process.resident for process in running) / 2**20
+        click.echo(f"lab {each}: {len(running)} processes, {total:.0f} MiB, {lab.directory}")
+        for cloud in lab.state.clouds if running else ():
+            services = [process for process in running if process.cloud == cloud.name]
+            click.echo(f"  {cloud.name}: nova-compute of {', '.join(cloud.computes()) or 'no node'}")
+            for process in services:
+                address = cloud.url(process.service) if process.service in cloud.ports else ""
+                size = f"{process.resident / 2**20:5.0f} MiB"
+                click.echo(f"    {process.service:<10} pid {process.pid:<8} {size}  {address}")
+
+
+@main.command()
+@_with_name
+def env(name: str) -> None:
+    """Print what to export in order to use a lab."""
+    for variable, value in Lab(name).environment().items():
+        click.echo(f"export {variable}={shlex.quote(value)}")
+
+
+@main.group()
+def host() -> None:
+    """Start or stop the nova-compute of a node."""
+
+
+@host.command("add")
+@_cloud
+@_node
+@_with_name
+def host_add(cloud: str, node: str, name: str) -> None:
+    """Start a node's nova-compute in a cloud, on its disk as it is."""
+    Lab(name).add_host(cloud, node)
+
+
+@host.command("remove")
+@_cloud
+@_node
+@_with_name
+def host_remove(cloud: str, node: str, name: str) -> None:
+    """Stop a node's nova-compute in a cloud."""
+    Lab(name).remove_host(cloud, node)
+
+
+@main.group()
+def hook() -> None:
+    """The host hooks for this lab; NODES is a comma-separated list."""
+
+
+def _hook(act: Callable[..., dict[str, hooks.Result]]) -> Callable[[list[str], str], None]:
+    def command(nodes: list[str], name: str) -> None:
+        state = Lab(name).state
+        results = act(state, nodes)
+        for node, result in results.items():
+            click.echo(f"{node}: {'ok' if result.ok else result.message}")
+        if not hooks.report(state, results):
+            sys.exit(2)  # as ansible does
+
+    command.__doc__ = act.__doc__.splitlines()[0] if act.__doc__ else None
+    return command
+
+
+for _name, _act in (("leave", hooks.leave), ("join", hooks.join)):
+    _decorated = click.argument("nodes", callback=_nodes)(_with_name(_hook(_act)))
+    hook.command(_name)(_decorated)
+
+
+@main.group()
+def fault() -> None:
+    """Let something go wrong on a node."""
+
+
+@fault.command("set")
+@_node
+@click.argument("kind", type=click.Choice([str(kind) for kind in Fault]))
+@_with_name
+def fault_set(node: str, kind: str, name: str) -> None:
+    """Let something go wrong on a node from now on."""
+    Lab(name).set_fault(node, kind)
+
+
+@fault.command("clear")
+@_node
+@_with_name
+def fault_clear(node: str, name: str) -> None:
+    """Let nothing go wrong on a node from now on."""
+    Lab(name).clear_fault(node)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LabError as error:
+        click.echo(f"lab: {error}", err=True)
+        sys.exit(1)

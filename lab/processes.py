@@ -1,0 +1,192 @@
+"""A cloud's processes: started, waited for, found again, ended.
+
+Each process carries its lab's directory in its environment. So what belongs to a lab is found in /proc whoever
+started it and however that one ended, and a process that got the number of an older one is never mistaken for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError, ServiceError
+
+DIRECTORY, SERVICE = "VISA_LAB_PROCESS_DIRECTORY", "VISA_LAB_PROCESS_SERVICE"
+LOG_LINES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of a lab.
+
+    Attributes:
+        pid: its number.
+        cloud: the cloud that it is part of.
+        service: what it is.
+        resident: its memory in bytes.
+    """
+
+    pid: int
+    cloud: str
+    service: str
+    resident: int
+
+
+def start(command: list[str | Path], lab: Path, cloud: str, service: str, log: Path,
+          environment: Mapping[str, str]) -> subprocess.Popen[bytes]:  # fmt: skip
+    """Start a process that outlives this one.
+
+    Arguments:
+        command: what to run.
+        lab: the lab's directory, by which the process is found again.
+        cloud: the cloud that it is part of.
+        service: what it is.
+        log: file for its output.
+        environment: its environment, without what marks it.
+
+    Returns:
+        The process.
+    """
+    marked = {**environment, DIRECTORY: str(lab), SERVICE: f"{cloud}/{service}", "SPT_NOENV": "1"}
+    with log.open("ab") as output:
+        return subprocess.Popen(command, env=marked, stdin=subprocess.DEVNULL, stdout=output,
+                                stderr=subprocess.STDOUT, cwd=lab, start_new_session=True)  # fmt: skip
+
+
+def running(lab: Path) -> list[Process]:
+    """Return every living process of a lab, by cloud and service."""
+    return sorted(
+        (process for pid in _pids() if (process := _look(pid, lab))), key=lambda each: (each.cloud, each.service)
+    )
+
+
+def _pids() -> list[int]:
+    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [number for number in numbers if number != os.getpid()]
+
+
+def _look(pid: int, lab: Path) -> Process | None:
+    """Return what this process is in this lab; None if it is not of it, or is gone."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+        if f"{DIRECTORY}={lab}".encode() not in raw.split(b"\0"):
+            return None
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return None  # it ended, or is not ours to look at
+    service = next(part for part in raw.split(b"\0") if part.startswith(f"{SERVICE}=".encode())).decode()
+    cloud, _, name = service.partition("=")[2].partition("/")
+    return Process(pid, cloud, name, pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def send(lab: Path, number: signal.Signals, chosen: Callable[[Process], bool] = lambda _: True) -> list[int]:
+    """Send a signal to processes of a lab.
+
+    Arguments:
+        lab: the lab's directory.
+        number: the signal.
+        chosen: which of them.
+
+    Returns:
+        Handles of the processes, for :func:`gone`; the caller closes them.
+    """
+    handles = []
+    for process in running(lab):
+        if not chosen(process):
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            handle = os.pidfd_open(process.pid)
+            if _look(process.pid, lab):  # still the same one, and the handle stays with it
+                signal.pidfd_send_signal(handle, number)
+                handles.append(handle)
+            else:
+                os.close(handle)
+    return handles
+
+
+def end(lab: Path, chosen: Callable[[Process], bool] = lambda _: True, patience: float = 5) -> None:
+    """End processes of a lab: ask first, then kill; return when none is left.
+
+    Arguments:
+        lab: the lab's directory.
+        chosen: which of them.
+        patience: seconds until they are killed.
+
+    Raises:
+        LabError: one survives even that.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        handles = send(lab, number, chosen)
+        if number == signal.SIGTERM:  # a stopped process takes no SIGTERM before it goes on
+            for handle in handles:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, signal.SIGCONT)
+        _gone(handles, patience)
+    left = [process for process in running(lab) if chosen(process)]
+    if left:
+        raise LabError(f"{lab.name}: these processes do not end: {', '.join(str(each.pid) for each in left)}")
+
+
+def _gone(handles: list[int], patience: float) -> None:
+    """Wait until the processes behind the handles are gone, and close the handles."""
+    deadline = time.monotonic() + patience
+    poll = select.poll()
+    for handle in handles:
+        poll.register(handle, select.POLLIN)
+    waiting = set(handles)
+    while waiting and (rest := deadline - time.monotonic()) > 0:
+        for handle, _ in poll.poll(rest * 1000):
+            poll.unregister(handle)
+            waiting.discard(handle)
+    for handle in handles:
+        os.close(handle)
+
+
+def wait_answer(url: str, what: str, process: subprocess.Popen[bytes], logs: Sequence[Path],
+                timeout: float = 180) -> None:  # fmt: skip
+    """Wait until a service answers, whatever it answers.
+
+    Arguments:
+        url: where.
+        what: its name, for the error.
+        process: it; its death ends the wait.
+        logs: its output and its log, shown in the error.
+        timeout: seconds.
+
+    Raises:
+        ServiceError: it ended, or did not answer in time.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        code = process.poll()
+        if code is not None:
+            raise ServiceError(f"{what} ended with code {code} before it answered; {tail(*logs)}")
+        try:
+            urllib.request.urlopen(url, timeout=10).close()
+        except urllib.error.HTTPError as answer:
+            answer.close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{what} did not answer on {url} within {timeout:.0f} s; {tail(*logs)}") from None
+            time.sleep(0.1)
+            continue
+        return
+
+
+def tail(*logs: Path) -> str:
+    """Return the last lines of some logs, to be shown to a person."""
+    shown = []
+    for log in logs:
+        lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
+        if lines:
+            shown.append(f"the end of {log}:\n" + "\n".join(lines))
+    return "\n".join(shown) or f"nothing in {' nor '.join(str(log) for log in logs)}"
