@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_openstack
@@ -15,26 +15,7 @@ from components.zones import Zones
 from migration.settings import CaracalSettings
 
 
-@dataclass(frozen=True, slots=True)
-class NewCloud:
-    """The declared parts of the new cloud; nodes depend on them.
-
-    Attributes:
-        projects: projects and quotas.
-        flavors: flavors and who may use them.
-        networks: networks, subnets, routers.
-        security_groups: security groups and rules.
-        zones: aggregates, availability zones, probation.
-    """
-
-    projects: Projects
-    flavors: Flavors
-    networks: Networks
-    security_groups: SecurityGroups
-    zones: Zones
-
-
-def declare_new_cloud(settings: CaracalSettings, provider: pulumi_openstack.Provider) -> NewCloud:
+def declare_new_cloud(settings: CaracalSettings, provider: pulumi_openstack.Provider) -> Sequence[pulumi.Resource]:
     """Declare everything of the new cloud except its nodes.
 
     Arguments:
@@ -42,14 +23,14 @@ def declare_new_cloud(settings: CaracalSettings, provider: pulumi_openstack.Prov
         provider: the new cloud's provider.
 
     Returns:
-        What was declared.
+        What was declared; a node joins when all of it is there.
     """
     opts = pulumi.ResourceOptions(provider=provider)
     projects = Projects("projects", settings.projects, opts=opts)
-    return NewCloud(
-        projects=projects,
-        flavors=Flavors("flavors", settings.flavors, projects.ids, opts=opts),
-        networks=Networks("networks", settings.networks, settings.routers, projects.ids, opts=opts),
-        security_groups=SecurityGroups("security-groups", settings.security_groups, projects.ids, opts=opts),
-        zones=Zones("zones", settings.datacenters, opts=opts),
-    )
+    return [
+        projects,
+        Flavors("flavors", settings.flavors, projects.ids, opts=opts),
+        Networks("networks", settings.networks, settings.routers, projects.ids, opts=opts),
+        SecurityGroups("security-groups", settings.security_groups, projects.ids, opts=opts),
+        Zones("zones", settings.datacenters, opts=opts),
+    ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 import pulumi_openstack
 
@@ -13,22 +11,7 @@ from components.security_groups import SecurityGroups
 from migration.settings import SteinSettings
 
 
-@dataclass(frozen=True, slots=True)
-class OldCloud:
-    """The adopted parts of the old cloud.
-
-    Attributes:
-        flavors: flavors.
-        networks: networks, subnets, routers.
-        security_groups: security groups and rules.
-    """
-
-    flavors: Flavors
-    networks: Networks
-    security_groups: SecurityGroups
-
-
-def declare_old_cloud(settings: SteinSettings, provider: pulumi_openstack.Provider) -> OldCloud:
+def declare_old_cloud(settings: SteinSettings, provider: pulumi_openstack.Provider) -> None:
     """Declare everything of the old cloud that was adopted.
 
     Every entry carries its id, so each resource is imported, and stays when the stack goes.
@@ -36,13 +19,8 @@ def declare_old_cloud(settings: SteinSettings, provider: pulumi_openstack.Provid
     Arguments:
         settings: what the stack file says.
         provider: the old cloud's provider.
-
-    Returns:
-        What was declared.
     """
     opts = pulumi.ResourceOptions(provider=provider)
-    return OldCloud(
-        flavors=Flavors("flavors", settings.flavors, {}, opts=opts),
-        networks=Networks("networks", settings.networks, settings.routers, {}, opts=opts),
-        security_groups=SecurityGroups("security-groups", settings.security_groups, {}, opts=opts),
-    )
+    Flavors("flavors", settings.flavors, {}, opts=opts)
+    Networks("networks", settings.networks, settings.routers, {}, opts=opts)
+    SecurityGroups("security-groups", settings.security_groups, {}, opts=opts)

@@ -38,8 +38,6 @@ def problems(raw: Raw, *, adopted: bool) -> Iterator[Problem]:
     checks += [_adopted_entries] if adopted else [_own_entries, _flavors, _datacenters, _nodes, _hooks, _probe]
     for check in checks:
         yield from check(raw)
-    if adopted and not _text(_map(raw, "clouds"), "old") and _map(raw, "clouds"):
-        yield Problem("clouds.old", "missing; the stack of the old cloud needs its name in clouds.yaml")
 
 
 def _map(raw: Raw, key: str) -> Raw:

@@ -67,6 +67,12 @@ class Clouds(_Model):
     new: Name = Field(description="the new cloud's name in clouds.yaml")
 
 
+class BothClouds(Clouds):
+    """The two clouds where the old one must be there."""
+
+    old: Name = Field(description="the old cloud's name in clouds.yaml")
+
+
 class Datacenter(_Model):
     """A site of the new cloud, with its availability zone."""
 
@@ -231,7 +237,7 @@ class SecurityGroup(_Model):
 class SteinSettings(_Model):
     """Everything that ``Pulumi.stein.yaml`` says: the old cloud, with ids."""
 
-    clouds: Clouds = Field(description="the clouds' names in clouds.yaml, as in {old: stein, new: caracal}")
+    clouds: BothClouds = Field(description="the clouds' names in clouds.yaml, as in {old: stein, new: caracal}")
     flavors: Mapping[Name, Flavor] = Field(default={}, description="flavors, by name")
     networks: Mapping[Name, Network] = Field(default={}, description="networks, by name")
     routers: Mapping[Name, Router] = Field(default={}, description="routers, by name")

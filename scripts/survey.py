@@ -75,9 +75,9 @@ def survey(cloud: str) -> Survey:
     projects = {row["id"]: row for row in identity.get("/projects")["projects"]}
     flavors = _sorted(compute.pages("/flavors/detail?is_public=None", "flavors"))
     owners = frozenset(row["tenant_id"] for row in compute.pages("/servers/detail?all_tenants=1", "servers"))
-    networks = _sorted(network.pages("/v2.0/networks", "networks"))
-    routers = _sorted(network.pages("/v2.0/routers", "routers"))
-    groups = _sorted(network.pages("/v2.0/security-groups", "security_groups"))
+    networks = _sorted(network.pages("/networks", "networks"))
+    routers = _sorted(network.pages("/routers", "routers"))
+    groups = _sorted(network.pages("/security-groups", "security_groups"))
     owning = owners | {row["project_id"] for row in (*networks, *routers)}
     services = compute.get("/os-services?binary=nova-compute")["services"]
     return Survey(
@@ -98,15 +98,15 @@ def survey(cloud: str) -> Survey:
             if not row["os-flavor-access:is_public"]
         },
         networks=networks,
-        subnets=_sorted(network.pages("/v2.0/subnets", "subnets")),
+        subnets=_sorted(network.pages("/subnets", "subnets")),
         routers=routers,
         interfaces=tuple(
             row
             for owner in sorted(INTERFACE_OWNERS)
-            for row in _sorted(network.pages(f"/v2.0/ports?device_owner={owner}", "ports"))
+            for row in _sorted(network.pages(f"/ports?device_owner={owner}", "ports"))
         ),
         groups=groups,
-        rbac=_sorted(network.pages("/v2.0/rbac-policies?object_type=network", "rbac_policies")),
+        rbac=_sorted(network.pages("/rbac-policies?object_type=network", "rbac_policies")),
         owners=owners,
         hosts=tuple(sorted({row["host"] for row in services})),
     )
