@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pulumi
 import pulumi_openstack as openstack
-from migration.flavors import flavor_differences
-from pulumi.runtime import get_config_env, get_root_directory
+from pulumi.runtime import get_config_env
 
 from components.new_cloud import declare_new_cloud
 from components.nodes import Nodes
 from components.old_cloud import declare_old_cloud
 from migration.errors import GuardError, MigrationError
+from migration.flavors import flavor_differences
 from migration.observe import look, look_at_cloud, open_cloud
 from migration.plan import make_plan
 from migration.settings import CaracalSettings, SteinSettings, from_pulumi_config
@@ -28,7 +26,7 @@ def caracal(settings: CaracalSettings) -> None:
         pulumi.log.warn(difference)
     provider = openstack.Provider("caracal", cloud=settings.clouds.new)
     declared = declare_new_cloud(settings, provider)
-    Nodes(plan, settings, Path(get_root_directory()), needs=declared)
+    Nodes(plan, settings, needs=declared)
 
 
 def stein(settings: SteinSettings) -> None:

@@ -10,9 +10,7 @@ The steps are inputs, so a preview shows all of them.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -120,7 +118,6 @@ class Nodes(pulumi.ComponentResource):
     Arguments:
         plan: the plan of all nodes; it has no refusals.
         settings: the stack's settings.
-        directory: the project's directory, for relative paths.
         needs: what must be declared before a node may join: zones, probation, networks.
         opts: as for every resource.
     """
@@ -129,12 +126,11 @@ class Nodes(pulumi.ComponentResource):
         self,
         plan: Plan,
         settings: CaracalSettings,
-        directory: Path,
         needs: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("visa:nodes:Nodes", "nodes", {}, opts)
-        orders = _orders(settings, directory)
+        orders = _orders(settings)
         below = {
             name: pulumi.ResourceOptions(parent=Node(one, pulumi.ResourceOptions(parent=self)), depends_on=list(needs))
             for name, one in plan.nodes.items()
@@ -170,28 +166,15 @@ def _tell(one: NodePlan, resource: pulumi.Resource) -> None:
         pulumi.log.info(line, resource)
 
 
-def _orders(settings: CaracalSettings, directory: Path) -> dict[str, Any]:
+def _orders(settings: CaracalSettings) -> dict[str, Any]:
     orders = Orders(
         old=settings.clouds.old,
         new=settings.clouds.new,
-        wave=_wave(directory),
-        directory=str(directory),
         audit=settings.audit,
         hooks=settings.hooks,
         probe=settings.probe,
     )
     return orders.model_dump(mode="json")
-
-
-def _wave(directory: Path) -> str:
-    """Return the commit that is checked out, which is the review that started this wave, or ""."""
-    try:
-        git = subprocess.run(
-            ["git", "-C", str(directory), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return ""
-    return git.stdout.strip() if git.returncode == 0 else ""
 
 
 def _words(steps: Sequence[Step]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,13 +32,14 @@ PATIENCE = 60.0
 
 
 class Orders(BaseModel):
-    """What the steps are told beside their node; it holds no secrets, and travels as an input of our resources.
+    """What the steps are told beside their node: an input of our resources.
+
+    It holds no secrets, and nothing that differs from one checkout to the next, so that a saved plan fits elsewhere too.
+    Relative paths begin in the program's directory.
 
     Attributes:
         old: the old cloud's name in clouds.yaml, or None once it is retired.
         new: the new cloud's name.
-        wave: the commit whose review started this.
-        directory: where relative paths begin: the project.
         audit: path of the audit log, or None.
         hooks: the hooks.
         probe: the probe's image, network and patience, or None where nothing moves.
@@ -47,8 +49,6 @@ class Orders(BaseModel):
 
     old: str | None
     new: str
-    wave: str
-    directory: str
     audit: str | None
     hooks: Hooks
     probe: Probe | None
@@ -75,6 +75,15 @@ class Actor:
     pause: float = PAUSE
 
     @cached_property
+    def wave(self) -> str:
+        """The commit that is checked out: the review that started this wave; "" outside of git."""
+        try:
+            git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+        except OSError:
+            return ""
+        return git.stdout.strip() if git.returncode == 0 else ""
+
+    @cached_property
     def old(self) -> Cloud:
         """The old cloud."""
         if self.orders.old is None:
@@ -88,8 +97,8 @@ class Actor:
 
     def tell(self, cloud: str, node: str, step: str, result: str, detail: str = "") -> None:
         """Write one line to the audit log; raises OSError where that is not possible."""
-        path = Path(self.orders.directory, self.orders.audit) if self.orders.audit else None
-        audit.write(path, audit.Entry(self.orders.wave, cloud, node, step, result, detail))
+        path = Path(self.orders.audit) if self.orders.audit else None
+        audit.write(path, audit.Entry(self.wave, cloud, node, step, result, detail))
 
     def until(self, look: Callable[[], T | None], *, seconds: float) -> T | None:
         """Look again and again until there is something to see.
@@ -125,7 +134,7 @@ class Actor:
             hook.argv,
             nodes,
             timeout=hook.timeout,
-            log=Path(self.orders.directory, "logs", f"{audit.now()}-{name}.log"),
+            log=Path("logs", f"{audit.now()}-{name}.log"),
             interrupted=self.engine.gone.is_set,
             keep=self.lock.handle,
             say=say,

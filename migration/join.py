@@ -67,8 +67,8 @@ def host_hook(actor: Actor, nodes: Sequence[str]) -> dict[str, HookResult]:
 def _not_ready(actor: Actor, node: str) -> str:
     """Return "" if the node has left the old cloud, else why the host hook must not touch it."""
     try:
-        if actor.orders.old is not None and actor.old.nova.services(node):
-            return f"still has a nova-compute in {actor.old.name}"
+        if why := _still_in_old(actor, node):
+            return why
         if actor.record(node) is None and not actor.new.nova.services(node):
             return "there is no record that it left"
     except MigrationError as error:
@@ -79,6 +79,8 @@ def _not_ready(actor: Actor, node: str) -> str:
 def wait_up(actor: Actor, node: str) -> Outcome:
     """Wait until nova-compute is up in the new cloud and a cell has the host."""
     seconds = _probe(actor, node, Step.WAIT_UP).timeout
+    if why := _still_in_old(actor, node):
+        return stays(why)
 
     def up() -> bool | None:
         services = actor.new.nova.services(node)
@@ -153,6 +155,8 @@ def place_in(zone: str) -> Act:
 def probe(actor: Actor, node: str) -> Outcome:
     """Open the isolated node to the scheduler and let our probe server boot there, and go."""
     service = _service(actor, node, Step.PROBE)
+    if why := _still_in_old(actor, node):
+        return stays(why)
     if node not in actor.aggregate(node, PROBATION_AGGREGATE).hosts:
         return stays(f"somebody took it out of {PROBATION_AGGREGATE} meanwhile")
     if not service.enabled:
@@ -172,6 +176,8 @@ def probe(actor: Actor, node: str) -> Outcome:
 def open_to_users(actor: Actor, node: str) -> Outcome:
     """Lift the isolation of a node whose probe succeeded, and record that it was accepted."""
     service = _service(actor, node, Step.ENABLE)
+    if why := _still_in_old(actor, node):
+        return stays(why)
     probation = actor.aggregate(node, PROBATION_AGGREGATE)
     if not service.enabled:
         return stays("somebody disabled it meanwhile")
@@ -276,6 +282,13 @@ def _probe(actor: Actor, node: str, step: Step) -> Probe:
 
 
 # ------------------------------------------------------------------------------------------------------ looking again
+
+
+def _still_in_old(actor: Actor, node: str) -> str:
+    """Return "" if the old cloud has no nova-compute for the node: it must never be enabled in two clouds."""
+    if actor.orders.old is not None and actor.old.nova.services(node):
+        return f"{actor.old.name} has a nova-compute for it"
+    return ""
 
 
 def _service(actor: Actor, node: str, step: Step) -> Service:
