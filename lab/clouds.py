@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import openstack
 from openstack.connection import Connection
+from openstack.identity.v3._proxy import Proxy as IdentityV3
 
 from lab.errors import LabError
 from lab.layout import REGION, Cloud
@@ -35,7 +37,15 @@ def administrator(cloud: Cloud, project: str = "admin") -> Iterator[Connection]:
         connection.close()
 
 
-def login(cloud: Cloud, project: str = "admin") -> dict[str, object]:
+def identity(connection: Connection) -> IdentityV3:
+    """Return the connection's Keystone, which in both releases is version 3."""
+    proxy = connection.identity
+    if not isinstance(proxy, IdentityV3):
+        raise LabError("keystone does not offer version 3 of its API: look at its log")
+    return proxy
+
+
+def login(cloud: Cloud, project: str = "admin") -> dict[str, Any]:
     """Return how to log in as administrator, as clouds.yaml has it."""
     return {
         "auth": {
@@ -109,12 +119,13 @@ def boot(cloud: Cloud, name: str, node: str | None, metadata: dict[str, str]) ->
 
 def _project(connection: Connection) -> str:
     """Return the project for VISA's instances: its own where it exists already, with us allowed in."""
-    visa = connection.identity.find_project("visa")
+    keystone = identity(connection)
+    visa = keystone.find_project("visa")
     if visa is None:
         return "admin"
-    role = connection.identity.find_role("admin", ignore_missing=False)
-    user = connection.identity.find_user("admin", ignore_missing=False)
-    connection.identity.assign_project_role_to_user(visa, user, role)
+    role = keystone.find_role("admin", ignore_missing=False)
+    user = keystone.find_user("admin", ignore_missing=False)
+    keystone.assign_project_role_to_user(visa, user, role)
     return "visa"
 
 

@@ -6,14 +6,15 @@ inside nova's one process, and the second is the row that such an agent would ke
 
 from __future__ import annotations
 
+import http.client
 import json
 import sqlite3
-import urllib.request
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from lab.errors import LabError
 from lab.layout import Cloud
@@ -51,15 +52,17 @@ def stop_computes(cloud: Cloud, nodes: Iterable[str]) -> dict[str, str]:
     return _ask(cloud, "DELETE", nodes)
 
 
-def _ask(cloud: Cloud, method: str, nodes: Iterable[str] = ()) -> dict[str, str]:
-    body = json.dumps({"nodes": list(nodes)}).encode()
-    token = (cloud.directory / "token").read_text()
-    request = urllib.request.Request(cloud.url("control", "/computes"), body, {"X-Token": token}, method=method)
+def _ask(cloud: Cloud, method: str, nodes: Iterable[str] = ()) -> dict[str, Any]:
+    body, token = json.dumps({"nodes": list(nodes)}), (cloud.directory / "token").read_text()
     try:
-        with urllib.request.urlopen(request, timeout=300) as answer:
-            result: dict[str, str] = json.load(answer)
-    except OSError as error:
-        raise LabError(f"{cloud.name}: nova does not take commands ({error}): is the lab up? See its status") from error
+        with closing(http.client.HTTPConnection("127.0.0.1", cloud.ports["control"], timeout=300)) as connection:
+            connection.request(method, "/computes", body, {"X-Token": token})
+            answer = connection.getresponse()
+            result: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise LabError(f"{cloud.name}: nova takes no commands ({error!r}): see `python -m lab status`") from error
+    if answer.status != 200:
+        raise LabError(f"{cloud.name}: nova refuses {method} with {answer.status}: {result}")
     return result
 
 

@@ -10,10 +10,10 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from lab import clouds, nodes, processes, services
+from lab import clouds, nodes, processes, services, template
 from lab import state as states
 from lab.errors import LabError
-from lab.layout import REGION, lab_directory, labs
+from lab.layout import REGION, SERVICES, lab_directory, labs
 from lab.nodes import Fault
 from lab.state import State
 from toolchain import cache

@@ -7,13 +7,12 @@ started it and however that one ended, and a process that got the number of an o
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import select
 import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,12 +150,12 @@ def _gone(handles: list[int], patience: float) -> None:
         os.close(handle)
 
 
-def wait_answer(url: str, what: str, process: subprocess.Popen[bytes], logs: Sequence[Path],
+def wait_answer(port: int, what: str, process: subprocess.Popen[bytes], logs: Sequence[Path],
                 timeout: float = 180) -> None:  # fmt: skip
     """Wait until a service answers, whatever it answers.
 
     Arguments:
-        url: where.
+        port: where.
         what: its name, for the error.
         process: it; its death ends the wait.
         logs: its output and its log, shown in the error.
@@ -171,12 +170,12 @@ def wait_answer(url: str, what: str, process: subprocess.Popen[bytes], logs: Seq
         if code is not None:
             raise ServiceError(f"{what} ended with code {code} before it answered; {tail(*logs)}")
         try:
-            urllib.request.urlopen(url, timeout=10).close()
-        except urllib.error.HTTPError as answer:
-            answer.close()
-        except OSError:
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+                connection.request("GET", "/")
+                connection.getresponse()
+        except (OSError, http.client.HTTPException):
             if time.monotonic() > deadline:
-                raise ServiceError(f"{what} did not answer on {url} within {timeout:.0f} s; {tail(*logs)}") from None
+                raise ServiceError(f"{what}: no answer on port {port} in {timeout:.0f} s; {tail(*logs)}") from None
             time.sleep(0.1)
             continue
         return

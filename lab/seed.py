@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import openstack
+from openstack.connection import Connection
 
+from lab.clouds import identity
 from lab.layout import OLD, REGION, Cloud
 
 SERVICE_TYPES = (
@@ -28,30 +29,30 @@ IMAGES = {OLD: ("visa-desktop", "visa-jupyter"), "caracal": ("probe", "visa-desk
 OWNERS = ("ada", "bohr", "curie", "dirac", "einstein", "fermi")
 
 
-def catalog(cloud: Cloud, connection: openstack.connection.Connection) -> None:
+def catalog(cloud: Cloud, connection: Connection) -> None:
     """Tell keystone about the other services and their accounts.
 
     Arguments:
         cloud: the cloud; only its keystone needs to run.
         connection: as its administrator.
     """
-    identity = connection.identity
-    service_project = identity.create_project(name="service", domain_id="default")
-    roles = {role.name: role for role in identity.roles()}
+    keystone = identity(connection)
+    service_project = keystone.create_project(name="service", domain_id="default")
+    roles = {role.name: role for role in keystone.roles()}
     if "service" not in roles:
-        roles["service"] = identity.create_role(name="service")
+        roles["service"] = keystone.create_role(name="service")
     for name, kind, path in SERVICE_TYPES:
-        user = identity.create_user(name=name, password=cloud.password, domain_id="default")
+        user = keystone.create_user(name=name, password=cloud.password, domain_id="default")
         for role in ("admin", "service"):
-            identity.assign_project_role_to_user(service_project, user, roles[role])
-        service = identity.create_service(name=name, type=kind)
+            keystone.assign_project_role_to_user(service_project, user, roles[role])
+        service = keystone.create_service(name=name, type=kind)
         for interface in ("public", "internal", "admin"):
-            identity.create_endpoint(
+            keystone.create_endpoint(
                 service_id=service.id, interface=interface, region_id=REGION, url=cloud.url(name, path)
             )
 
 
-def images(cloud: Cloud, connection: openstack.connection.Connection) -> None:
+def images(cloud: Cloud, connection: Connection) -> None:
     """Upload the images: tiny, for nothing boots them in earnest."""
     for name in IMAGES[cloud.name]:
         connection.image.create_image(
@@ -59,20 +60,20 @@ def images(cloud: Cloud, connection: openstack.connection.Connection) -> None:
         )
 
 
-def old_cloud(cloud: Cloud, connection: openstack.connection.Connection) -> None:
+def old_cloud(cloud: Cloud, connection: Connection) -> None:
     """Make what VISA uses in the old cloud: project, users, flavors, networks, router, security group.
 
     Arguments:
         cloud: the old cloud.
         connection: as its administrator.
     """
-    identity, compute, network = connection.identity, connection.compute, connection.network
-    project = identity.create_project(name=PROJECT, description="Virtual machines of VISA", domain_id="default")
-    roles = {role.name: role for role in identity.roles()}
+    keystone, compute, network = identity(connection), connection.compute, connection.network
+    project = keystone.create_project(name=PROJECT, description="Virtual machines of VISA", domain_id="default")
+    roles = {role.name: role for role in keystone.roles()}
     for name in USERS:
-        user = identity.create_user(name=name, password=cloud.password, domain_id="default")
-        identity.assign_project_role_to_user(project, user, roles["member"])
-    identity.assign_project_role_to_user(project, identity.find_user("admin"), roles["admin"])
+        user = keystone.create_user(name=name, password=cloud.password, domain_id="default")
+        keystone.assign_project_role_to_user(project, user, roles["member"])
+    keystone.assign_project_role_to_user(project, keystone.find_user("admin", ignore_missing=False), roles["admin"])
     for name, (vcpus, ram, disk) in FLAVORS.items():
         compute.create_flavor(name=name, vcpus=vcpus, ram=ram, disk=disk, is_public=True)
     visa = network.create_network(
@@ -95,7 +96,7 @@ def old_cloud(cloud: Cloud, connection: openstack.connection.Connection) -> None
     router = network.create_router(
         name=PROJECT, project_id=project.id, external_gateway_info={"network_id": external.id}
     )
-    network.add_interface_to_router(router, subnet=subnet)
+    network.add_interface_to_router(router, subnet=subnet.id)
     group = network.create_security_group(name="visa-default", description="What VISA needs", project_id=project.id)
     for protocol, port, remote in (("tcp", 22, "10.0.0.0/8"), ("tcp", 443, "10.0.0.0/8"), ("icmp", None, "0.0.0.0/0")):
         network.create_security_group_rule(

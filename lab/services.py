@@ -50,8 +50,8 @@ def start(state: State, cloud: Cloud, progress: cache.Progress, services: Iterab
     started = {service: _spawn(state, cloud, service, venv) for service in services}
     for service, process in started.items():
         what = f"{cloud.name}: {service}"
-        address = cloud.url("control" if service == "nova" else service, "/")  # nova's control port comes last
-        processes.wait_answer(address, what, process, [cloud.log(f"{service}.out"), cloud.log(service)])
+        port = cloud.ports["control" if service == "nova" else service]  # nova's control port comes last
+        processes.wait_answer(port, what, process, [cloud.log(f"{service}.out"), cloud.log(service)])
     if "nova" in started and (nodes := cloud.computes()):
         failed = {node: said for node, said in control.start_computes(cloud, nodes).items() if said.startswith("error")}
         if failed:
