@@ -34,7 +34,7 @@ PATIENCE = 60.0
 class Orders(BaseModel):
     """What the steps are told beside their node: an input of our resources.
 
-    It holds no secrets, and nothing that differs from one checkout to the next, so that a saved plan fits elsewhere too.
+    It holds no secrets, and nothing that differs between checkouts, so that a saved plan fits elsewhere too.
     Relative paths begin in the program's directory.
 
     Attributes:

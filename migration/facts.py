@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 
 from migration.marks import Record
-
-NONE: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +144,7 @@ class CloudFacts:
     agents: tuple[Agent, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     providers: Mapping[str, str] = field(default_factory=dict)
-    allocations: Mapping[str, frozenset[str]] = NONE
+    allocations: Mapping[str, frozenset[str]] = field(default_factory=dict)
     flavors: Mapping[str, FlavorFacts] = field(default_factory=dict)
     ledger: Mapping[str, Record] = field(default_factory=dict)
 
