@@ -19,6 +19,9 @@ Raw = Mapping[str, object]
 
 _NODE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
+EVERY_PORT: Final = ((0, 65535), (1, 65535))
+"""Ranges that Neutron takes for no range at all."""
+
 _LAST_VLAN: Final = 4094
 _WITH_SEGMENT: Final = ("vlan", "vxlan", "gre", "geneve")
 _WITH_PHYSICAL: Final = ("vlan", "flat")
@@ -319,6 +322,14 @@ def _adopted_entries(raw: Raw) -> Iterator[Problem]:
                 yield Problem(missing, "missing; give the id of the router's port on that subnet")
 
 
+def _all_ports(raw: Raw) -> Iterator[Problem]:
+    for place, rule in _parts(raw):
+        ports = (_number(rule, "port_min"), _number(rule, "port_max"))
+        if _text(rule, "protocol") in {"tcp", "udp"} and ports in EVERY_PORT:
+            # Neutron forgets such ports, and every preview would want to give them back
+            yield Problem(path(place), "lets every port through; say so by leaving out port_min and port_max")
+
+
 def _own_entries(raw: Raw) -> Iterator[Problem]:
     for place, entry in _parts(raw):
         yield from (
@@ -326,6 +337,7 @@ def _own_entries(raw: Raw) -> Iterator[Problem]:
             for key in ("id", "name", "interface_ids")
             if key in entry
         )
+    yield from _all_ports(raw)
     projects = _map(raw, "projects")
     for name, network in _entries(raw, "networks"):
         yield from _projects(_list(network, "projects"), projects, ["networks", name, "projects"])

@@ -219,9 +219,9 @@ class SecurityRule(_Model):
     @property
     def label(self) -> str:
         """What it lets through, in words; no two rules of a group have the same."""
-        ports = None if self.port_min is None else f"{self.port_min}-{self.port_max}"
+        ports = "-".join(str(port) for port in (self.port_min, self.port_max) if port is not None)
         parts = (self.direction, self.ethertype, self.protocol, ports, self.remote or self.remote_group)
-        return " ".join(part for part in parts if part is not None)
+        return " ".join(part for part in parts if part)
 
 
 class SecurityGroup(_Model):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from migration import complaints
 from migration.errors import Problem, SettingsError
 from scripts.document import Document
-from scripts.entries import Entries, Entry, describe, resolvable, without_ids
+from scripts.entries import ADOPTED, Entries, Entry, describe, resolvable, without_ids
 from scripts.survey import survey
 
 STEIN_FILE: Final = "Pulumi.stein.yaml"
@@ -70,7 +70,7 @@ def adopt(cloud: str, new_cloud: str, directory: Path, datacenter: str | None) -
     for filling in (stein, caracal):
         filling.same_cloud(cloud)
     place = _datacenter(caracal.document, datacenter)
-    entries = describe(survey(cloud))
+    entries = describe(survey(cloud), {key: stein.document.get(key) for key in ADOPTED})
     fill_stein(stein, entries, {"old": cloud, "new": new_cloud})
     fill_caracal(caracal, entries, {"old": cloud, "new": new_cloud}, place)
     for filling in (stein, caracal):

@@ -18,9 +18,10 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from migration import settings, stackfile
 from migration.errors import Problem, SettingsError
 
-_FLOW: Final = 110
+_FLOW: Final = 120
 """Longest entry that is written on one line."""
 
+_PLAIN: Final = re.compile(r"[\w./][\w./ @+-]*(:[\w./@+-]+)*", re.ASCII)
 _NUMBER_LIKE: Final = re.compile(r"[-+.]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+")
 
 
@@ -105,7 +106,7 @@ class Document:
         section = self.get(key)
         if isinstance(section, CommentedMap):
             for name, entry in entries.items():
-                section[name] = styled(entry)
+                section[styled(name)] = styled(entry)
             self._changed = True
 
     def text(self) -> str:
@@ -164,18 +165,24 @@ def styled(value: Any, *, top: bool = False) -> Any:
     if isinstance(value, Mapping):
         mapping = CommentedMap()
         for key, inner in value.items():
-            mapping[key] = styled(inner)
+            mapping[styled(str(key))] = styled(inner)
         holds_entries = top and any(isinstance(inner, Mapping) for inner in value.values())
-        if len(repr(value)) <= _FLOW and not holds_entries:
+        if _length(value) <= _FLOW and not holds_entries:
             mapping.fa.set_flow_style()
         return mapping
     if isinstance(value, (list, tuple)):
         sequence = CommentedSeq([styled(inner) for inner in value])
-        if len(repr(value)) <= _FLOW:
+        if _length(value) <= _FLOW:
             sequence.fa.set_flow_style()
         return sequence
-    # the engine's YAML takes a few more spellings for numbers than ruamel's does
-    return DoubleQuotedScalarString(value) if isinstance(value, str) and _NUMBER_LIKE.fullmatch(value) else value
+    # the engine reads YAML with another library: it knows more spellings of numbers, and no "::/0" between braces
+    if isinstance(value, str) and (_NUMBER_LIKE.fullmatch(value) or not _PLAIN.fullmatch(value)):
+        return DoubleQuotedScalarString(value)
+    return value
+
+
+def _length(value: Any) -> int:
+    return len(repr(value).replace("'", ""))
 
 
 def _yaml(text: str) -> YAML:

@@ -10,10 +10,14 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from migration.checks import EVERY_PORT
 from scripts.survey import Row, Survey
 
 Entry = dict[str, Any]
 Section = dict[str, Entry]
+
+ADOPTED: Final = ("flavors", "networks", "routers", "security_groups")
+"""The sections of the old cloud's file."""
 
 BOOTSTRAP: Final = frozenset({"admin", "service"})
 """Projects that every cloud has before anybody uses it."""
@@ -46,31 +50,32 @@ class Entries:
     @property
     def adopted(self) -> dict[str, Section]:
         """The sections of the old cloud's file."""
-        return {
-            "flavors": self.flavors,
-            "networks": self.networks,
-            "routers": self.routers,
-            "security_groups": self.security_groups,
-        }
+        return {key: getattr(self, key) for key in ADOPTED}
 
 
-def describe(survey: Survey) -> Entries:
+def describe(survey: Survey, adopted: Mapping[str, Any] | None = None) -> Entries:
     """Turn what the old cloud listed into entries.
 
     Arguments:
         survey: what was read.
+        adopted: the sections that the old cloud's file has already; what is in them keeps its name there.
 
     Returns:
         The entries, in the order of their names.
     """
-    return _Describer(survey).entries()
+    return _Describer(survey, adopted or {}).entries()
 
 
 class _Describer:
     """Names things, and keeps their names for what refers to them."""
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, survey: Survey, adopted: Mapping[str, Any]) -> None:
         self._survey = survey
+        self._keys = {kind: _Keys(_ids(adopted.get(kind))) for kind in ("networks", "routers", "security_groups")}
+        networks = adopted.get("networks")
+        parts = networks.values() if isinstance(networks, Mapping) else ()
+        subnets = [_ids(network.get("subnets")) for network in parts if isinstance(network, Mapping)]
+        self._keys["subnets"] = _Keys({identity: key for ids in subnets for identity, key in ids.items()})
         self._notes: list[str] = []
         self._projects: dict[str, str] = {}
         self._networks: dict[str, str] = {}
@@ -110,10 +115,10 @@ class _Describer:
         concerned = set(self._survey.owners)
         concerned |= {row["project_id"] for row in (*self._survey.networks, *self._survey.routers, *groups)}
         concerned |= {project for projects in self._survey.access.values() for project in projects}
-        taken: set[str] = set()
+        keys = _Keys({})
         for row in sorted(self._own_projects(), key=lambda row: (row["name"], row["id"])):
             if row["id"] in concerned:
-                self._projects[row["id"]] = _key(taken, row["name"], row["id"])
+                self._projects[row["id"]] = keys.take(row["id"], row["name"])
 
     def _project_entries(self) -> Section:
         section: Section = {}
@@ -151,8 +156,6 @@ class _Describer:
 
     def _network_entries(self) -> Section:
         section: Section = {}
-        keys: set[str] = set()
-        taken: set[str] = set()
         for row in self._survey.networks:
             if not row["project_id"]:
                 continue  # Neutron made it for itself, such as a network between highly available routers
@@ -161,7 +164,7 @@ class _Describer:
                     f"network {row['name']} ({row['id']}): has several segments, or hides them; left out"
                 )
                 continue
-            key = self._networks[row["id"]] = _key(keys, row["name"] or "network", row["id"])
+            key = self._networks[row["id"]] = self._keys["networks"].take(row["id"], row["name"] or "network")
             entry = _identity(row, key)
             entry["type"] = row["provider:network_type"]
             if row.get("provider:physical_network"):
@@ -171,7 +174,7 @@ class _Describer:
             entry |= {"external": bool(row.get("router:external")), "shared": row["shared"], "mtu": row["mtu"]}
             if users := self._users(row):
                 entry["projects"] = users
-            entry["subnets"] = dict(self._subnets_of(row["id"], key, taken))
+            entry["subnets"] = dict(self._subnets_of(row["id"], key))
             section[key] = entry
         return section
 
@@ -186,13 +189,12 @@ class _Describer:
         }
         return [key for project, key in self._projects.items() if project in allowed]
 
-    def _subnets_of(self, network: str, network_key: str, taken: set[str]) -> Iterator[tuple[str, Entry]]:
+    def _subnets_of(self, network: str, network_key: str) -> Iterator[tuple[str, Entry]]:
         for row in self._survey.subnets:
             if row["network_id"] != network:
                 continue
             name = row["name"] or network_key
-            key = _key(taken, name if name not in taken else f"{name}-{network_key}", row["id"])
-            self._subnets[row["id"]] = key
+            key = self._subnets[row["id"]] = self._keys["subnets"].take(row["id"], name, f"{name}-{network_key}")
             entry = _identity(row, key)
             entry |= {
                 "cidr": row["cidr"],
@@ -201,11 +203,14 @@ class _Describer:
                 "dns": list(row["dns_nameservers"]),
                 "dhcp": row["enable_dhcp"],
             }
+            if row.get("host_routes") or row.get("ipv6_ra_mode") or row.get("ipv6_address_mode"):
+                self._notes.append(
+                    f"subnet {key}: has host routes or an IPv6 mode, which the new cloud's subnet will not have"
+                )
             yield key, entry
 
     def _router_entries(self) -> Section:
         section: Section = {}
-        keys: set[str] = set()
         for row in self._survey.routers:
             outside = (row.get("external_gateway_info") or {}).get("network_id")
             if outside is not None and outside not in self._networks:
@@ -213,7 +218,7 @@ class _Describer:
                     f"router {row['name']} ({row['id']}): its external network was left out, so it is too"
                 )
                 continue
-            key = _key(keys, row["name"] or "router", row["id"])
+            key = self._keys["routers"].take(row["id"], row["name"] or "router")
             entry = _identity(row, key)
             if outside is not None:
                 entry["external_network"] = self._networks[outside]
@@ -239,12 +244,12 @@ class _Describer:
 
     def _group_entries(self, groups: list[Row]) -> Section:
         section: Section = {}
-        taken = {"default"}  # Neutron's own, in every project
         for row in groups:
             owner = self._projects.get(row["project_id"]) or self._owner_name(row)
             name = row["name"] or "group"
-            key = name if name not in taken else f"{name}-{owner}"
-            self._groups[row["id"]] = _key(taken, key, row["id"])
+            # every project has a group default, and the new cloud makes its own
+            names = [f"{name}-{owner}"] if name == "default" else [name, f"{name}-{owner}"]
+            self._groups[row["id"]] = self._keys["security_groups"].take(row["id"], *names)
         for row in groups:
             key = self._groups[row["id"]]
             entry = _identity(row, key)
@@ -303,11 +308,33 @@ def _identity(row: Row, key: str) -> Entry:
     return {"id": row["id"]} if row["name"] == key else {"id": row["id"], "name": row["name"]}
 
 
-def _key(taken: set[str], name: str, identity: str) -> str:
-    """Take a key that nothing else has: the name, with a part of the id where the name is taken."""
-    key = name if name not in taken else f"{name}-{identity[:8]}"
-    taken.add(key)
-    return key
+class _Keys:
+    """Keys of one section, no two alike.
+
+    Arguments:
+        known: keys that the file has given already, by id.
+    """
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._known = known
+        self._taken = set(known.values())
+
+    def take(self, identity: str, *names: str) -> str:
+        """Return the key of what has this id: the first name that is free, or the last with a part of the id."""
+        if identity in self._known:
+            return self._known[identity]
+        free = (name for name in names if name not in self._taken)
+        key = next(free, f"{names[-1]}-{identity[:8]}")
+        self._taken.add(key)
+        return key
+
+
+def _ids(section: object) -> dict[str, str]:
+    if not isinstance(section, Mapping):
+        return {}
+    return {
+        str(entry["id"]): str(key) for key, entry in section.items() if isinstance(entry, Mapping) and "id" in entry
+    }
 
 
 def without_ids(entry: Mapping[str, Any]) -> Entry:
@@ -334,12 +361,18 @@ def without_ids(entry: Mapping[str, Any]) -> Entry:
 
 def _new_rules(rules: list[Entry]) -> list[Entry]:
     """Rules for the new cloud, where Neutron lets everything out of a group that says nothing about it."""
-    own = [{key: value for key, value in rule.items() if key != "id"} for rule in rules]
+    own = [{key: rule[key] for key in rule if key not in _unneeded(rule)} for rule in rules]
     out = [rule for rule in own if rule["direction"] == "egress"]
     everything = [{"direction": "egress", "ethertype": kind} for kind in ("IPv4", "IPv6")]
     if sorted(out, key=str) == sorted(everything, key=str):
         return [rule for rule in own if rule["direction"] == "ingress"]
     return own
+
+
+def _unneeded(rule: Entry) -> set[str]:
+    tcp_or_udp = rule.get("protocol") in {"tcp", "udp"}
+    every_port = tcp_or_udp and (rule.get("port_min"), rule.get("port_max")) in EVERY_PORT
+    return {"id", "port_min", "port_max"} if every_port else {"id"}
 
 
 def resolvable(
