@@ -7,7 +7,6 @@ failed is raised once, at the end, by the summary.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -37,26 +36,34 @@ def _engine() -> guardian.Engine:
 
 @cache
 def _actor(orders: str) -> Actor:
-    parsed = Orders.model_validate_json(orders)
+    # The engine hands every number on as a float; the numbers of the orders are whole.
+    parsed = Orders.model_validate(json.loads(orders, parse_float=lambda number: int(float(number))))
     clouds = [connect(name).config.config["auth"]["auth_url"] for name in (parsed.old, parsed.new) if name]
     return Actor(parsed, _engine(), guardian.ActorLock(guardian.lock_path(*clouds)))
 
 
-def _acting(props: Mapping[str, Any]) -> Actor:
-    """Return the actor of this process, holding the lock."""
-    with _MUTEX:
-        actor = _actor(json.dumps(props["orders"], sort_keys=True))
-        actor.lock.take(patience=LOCK_PATIENCE)
-        return actor
-
-
 class _Provider(ResourceProvider):
-    """What all of ours share: create is update, nothing is ever deleted, and only steps or intent are a change."""
+    """What all of ours share: create is update, nothing is ever deleted, and only steps or intent are a change.
+
+    Arguments:
+        orders: what the steps are told beside their node. They travel with the provider and not as an input, where
+            every preview would repeat them for every node.
+    """
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders.model_dump_json()
 
     def configure(self, _request: ConfigureRequest) -> None:
         """Begin to watch the engine: this process must not outlive it."""
         with _MUTEX:
             _engine()
+
+    def actor(self) -> Actor:
+        """Return the actor of this process, holding the lock."""
+        with _MUTEX:
+            actor = _actor(self._orders)
+            actor.lock.take(patience=LOCK_PATIENCE)
+            return actor
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out what the inputs say and return the outputs."""
@@ -93,7 +100,7 @@ class DepartureProvider(_Provider):
         """Run the steps of one node; the report tells how it ended."""
         report = Report()
         if props["steps"]:
-            actor = _acting(props)
+            actor = self.actor()
             steps = [Step(step) for step in props["steps"]]
             report = run_steps(actor, str(actor.orders.old), props["node"], steps, leave.ACTS)
         return {**props, "report": asdict(report)}
@@ -107,7 +114,7 @@ class HostHookProvider(_Provider):
         left = [node for node in props["nodes"] if _report(props["left"][node]).complete]
         results: dict[str, HookResult] = {}
         if left:
-            actor = _acting(props)
+            actor = self.actor()
             try:
                 results = join.host_hook(actor, left)
             except StepError as error:
@@ -137,7 +144,7 @@ class ArrivalProvider(_Provider):
         deployed = props["deployed"]
         if deployed is not None and not deployed["ok"]:
             return Report(failed=f"{props['node']}: {Step.HOST_HOOK}: {deployed['message']}")
-        actor = _acting(props)
+        actor = self.actor()
         steps = [Step(step) for step in props["steps"]]
         return run_steps(actor, actor.orders.new, props["node"], steps, join.acts_in(props["zone"]))
 
