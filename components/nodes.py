@@ -29,15 +29,14 @@ class Departure(Resource, module="nodes", name="Departure"):
 
     report: pulumi.Output[dict[str, Any]]
 
-    def __init__(self, plan: NodePlan, orders: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, plan: NodePlan, orders: Orders, opts: pulumi.ResourceOptions) -> None:
         super().__init__(
-            DepartureProvider(),
+            DepartureProvider(orders),
             f"departure-{plan.node}",
             {
                 "node": plan.node,
                 "membership": plan.membership.value,
                 "steps": _words(plan.departure),
-                "orders": orders,
                 "report": None,
             },
             opts,
@@ -50,12 +49,12 @@ class HostHook(Resource, module="nodes", name="HostHook"):
     results: pulumi.Output[dict[str, Any]]
 
     def __init__(
-        self, left: Mapping[str, pulumi.Output[dict[str, Any]]], orders: Mapping[str, Any], opts: pulumi.ResourceOptions
+        self, left: Mapping[str, pulumi.Output[dict[str, Any]]], orders: Orders, opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__(
-            HostHookProvider(),
+            HostHookProvider(orders),
             "host-hook",
-            {"nodes": list(left), "left": dict(left), "orders": orders, "results": None},
+            {"nodes": list(left), "left": dict(left), "results": None},
             opts,
         )
 
@@ -71,21 +70,20 @@ class Arrival(Resource, module="nodes", name="Arrival"):
         zone: str,
         left: pulumi.Output[dict[str, Any]],
         hook: HostHook,
-        orders: Mapping[str, Any],
+        orders: Orders,
         opts: pulumi.ResourceOptions,
     ) -> None:
         deployed = hook.results.apply(lambda results: results.get(plan.node)) if plan.deploys else None
         super().__init__(
-            ArrivalProvider(),
+            ArrivalProvider(orders),
             f"arrival-{plan.node}",
             {
                 "node": plan.node,
                 "membership": plan.membership.value,
                 "zone": zone,
                 "steps": _words(plan.arrival),
-                "left": left if plan.departure else dict(COMPLETE),
+                "left": left if plan.departure and plan.arrival else dict(COMPLETE),
                 "deployed": deployed,
-                "orders": orders,
                 "report": None,
             },
             opts,
@@ -99,16 +97,17 @@ class Summary(Resource, module="nodes", name="Summary"):
         self,
         steps: Mapping[str, Sequence[str]],
         reports: Sequence[pulumi.Output[dict[str, Any]]],
+        orders: Orders,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__(SummaryProvider(), "summary", {"steps": dict(steps), "reports": list(reports)}, opts)
+        super().__init__(SummaryProvider(orders), "summary", {"steps": dict(steps), "reports": list(reports)}, opts)
 
 
 class Node(pulumi.ComponentResource):
     """One node: what the preview shows of it as a whole."""
 
-    def __init__(self, plan: NodePlan, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("visa:nodes:Node", plan.node, {}, opts)
+    def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("visa:nodes:Node", name, {}, opts)
         self.register_outputs({})
 
 
@@ -131,10 +130,8 @@ class Nodes(pulumi.ComponentResource):
     ) -> None:
         super().__init__("visa:nodes:Nodes", "nodes", {}, opts)
         orders = _orders(settings)
-        below = {
-            name: pulumi.ResourceOptions(parent=Node(one, pulumi.ResourceOptions(parent=self)), depends_on=list(needs))
-            for name, one in plan.nodes.items()
-        }
+        nodes = {name: Node(name, pulumi.ResourceOptions(parent=self)) for name in plan.nodes}
+        below = {name: pulumi.ResourceOptions(parent=node, depends_on=list(needs)) for name, node in nodes.items()}
         departures = {name: Departure(one, orders, below[name]) for name, one in plan.nodes.items()}
         left = {
             name: departures[name].report if one.departure else pulumi.Output.from_input(dict(COMPLETE))
@@ -151,30 +148,34 @@ class Nodes(pulumi.ComponentResource):
         busy = {name: one for name, one in plan.nodes.items() if one.steps}
         reports = [departures[name].report for name, one in busy.items() if one.departure]
         reports += [arrivals[name].report for name, one in busy.items() if one.arrival]
-        Summary({name: _words(one.steps) for name, one in busy.items()}, reports, pulumi.ResourceOptions(parent=self))
+        Summary(
+            {name: _words(one.steps) for name, one in busy.items()},
+            reports,
+            orders,
+            pulumi.ResourceOptions(parent=self),
+        )
         for name, one in plan.nodes.items():
-            _tell(one, arrivals[name])
+            _tell(one, nodes[name])
         self.register_outputs({})
 
 
 def _tell(one: NodePlan, resource: pulumi.Resource) -> None:
     """Show in preview and up why a node that is not settled is where it is."""
-    line = f"{one.node}: {one.phase}, wanted {one.membership}: {one.message}"
+    line = f"{one.node}: phase {one.phase}, membership {one.membership}: {one.message}"
     if one.attention:
         pulumi.log.warn(line, resource)
     elif not one.settled:
         pulumi.log.info(line, resource)
 
 
-def _orders(settings: CaracalSettings) -> dict[str, Any]:
-    orders = Orders(
+def _orders(settings: CaracalSettings) -> Orders:
+    return Orders(
         old=settings.clouds.old,
         new=settings.clouds.new,
         audit=settings.audit,
         hooks=settings.hooks,
         probe=settings.probe,
     )
-    return orders.model_dump(mode="json")
 
 
 def _words(steps: Sequence[Step]) -> list[str]:

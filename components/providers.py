@@ -36,8 +36,7 @@ def _engine() -> guardian.Engine:
 
 @cache
 def _actor(orders: str) -> Actor:
-    # The engine hands every number on as a float; the numbers of the orders are whole.
-    parsed = Orders.model_validate(json.loads(orders, parse_float=lambda number: int(float(number))))
+    parsed = Orders.model_validate_json(orders)
     clouds = [connect(name).config.config["auth"]["auth_url"] for name in (parsed.old, parsed.new) if name]
     return Actor(parsed, _engine(), guardian.ActorLock(guardian.lock_path(*clouds)))
 

@@ -230,9 +230,9 @@ def _in_old(view: _View, service: Service) -> NodePlan:
     phase = Phase.STEIN if service.enabled else _emptiness(held)
     if view.wanted is Membership.DRAINING:
         note = "empty, stays until its membership is caracal" if held.empty else _left(held)
-        return view.says(phase, f"draining, {note}", departure=disable)
+        return view.says(phase, note, departure=disable)
     if not held.empty:
-        return view.says(phase, f"draining, {_left(held)}", departure=disable, attention=held.unknown)
+        return view.says(phase, _left(held), departure=disable, attention=held.unknown)
     return view.says(
         phase,
         "empty, leaves now",
