@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pulumi
 import pulumi_openstack as openstack
 from pulumi.runtime import get_config_env
@@ -13,6 +16,7 @@ from migration.errors import GuardError, MigrationError
 from migration.flavors import flavor_differences
 from migration.observe import look, look_at_cloud, open_cloud
 from migration.plan import make_plan
+from migration.reviewed import VARIABLE, bind, read_reviewed
 from migration.settings import CaracalSettings, SteinSettings, from_pulumi_config
 
 
@@ -22,6 +26,8 @@ def caracal(settings: CaracalSettings) -> None:
     plan = make_plan(settings, facts)
     if plan.refusals:
         raise GuardError(plan.refusals)
+    if saved := os.environ.get(VARIABLE):
+        plan = bind(plan, read_reviewed(Path(saved)))
     for difference in flavor_differences(facts.old.flavors if facts.old else {}, settings.flavors):
         pulumi.log.warn(difference)
     provider = openstack.Provider("caracal", cloud=settings.clouds.new)

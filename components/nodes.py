@@ -21,8 +21,6 @@ from migration.actor import Orders
 from migration.plan import NodePlan, Plan, Step
 from migration.settings import CaracalSettings
 
-COMPLETE: Mapping[str, Any] = {"done": [], "stays": "", "failed": ""}
-
 
 class Departure(Resource, module="nodes", name="Departure"):
     """The steps of one node out of the old cloud."""
@@ -30,17 +28,8 @@ class Departure(Resource, module="nodes", name="Departure"):
     report: pulumi.Output[dict[str, Any]]
 
     def __init__(self, plan: NodePlan, orders: Orders, opts: pulumi.ResourceOptions) -> None:
-        super().__init__(
-            DepartureProvider(orders),
-            f"departure-{plan.node}",
-            {
-                "node": plan.node,
-                "membership": plan.membership.value,
-                "steps": _words(plan.departure),
-                "report": None,
-            },
-            opts,
-        )
+        inputs = {"node": plan.node, "membership": plan.membership.value, "steps": _words(plan.departure)}
+        super().__init__(DepartureProvider(orders), f"departure-{plan.node}", {**inputs, "report": None}, opts)
 
 
 class HostHook(Resource, module="nodes", name="HostHook"):
@@ -48,15 +37,9 @@ class HostHook(Resource, module="nodes", name="HostHook"):
 
     results: pulumi.Output[dict[str, Any]]
 
-    def __init__(
-        self, left: Mapping[str, pulumi.Output[dict[str, Any]]], orders: Orders, opts: pulumi.ResourceOptions
-    ) -> None:
-        super().__init__(
-            HostHookProvider(orders),
-            "host-hook",
-            {"nodes": list(left), "left": dict(left), "results": None},
-            opts,
-        )
+    def __init__(self, held: Mapping[str, pulumi.Output[str]], orders: Orders, opts: pulumi.ResourceOptions) -> None:
+        inputs = {"nodes": list(held), "held": dict(held)}
+        super().__init__(HostHookProvider(orders), "host-hook", {**inputs, "results": None}, opts)
 
 
 class Arrival(Resource, module="nodes", name="Arrival"):
@@ -68,26 +51,20 @@ class Arrival(Resource, module="nodes", name="Arrival"):
         self,
         plan: NodePlan,
         zone: str,
-        left: pulumi.Output[dict[str, Any]],
+        held: pulumi.Output[str] | str,
         hook: HostHook,
         orders: Orders,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        deployed = hook.results.apply(lambda results: results.get(plan.node)) if plan.deploys else None
-        super().__init__(
-            ArrivalProvider(orders),
-            f"arrival-{plan.node}",
-            {
-                "node": plan.node,
-                "membership": plan.membership.value,
-                "zone": zone,
-                "steps": _words(plan.arrival),
-                "left": left if plan.departure and plan.arrival else dict(COMPLETE),
-                "deployed": deployed,
-                "report": None,
-            },
-            opts,
-        )
+        inputs = {
+            "node": plan.node,
+            "membership": plan.membership.value,
+            "zone": zone,
+            "steps": _words(plan.arrival),
+            "held": held,
+            "deployed": hook.results.apply(lambda results: results.get(plan.node)) if plan.deploys else None,
+        }
+        super().__init__(ArrivalProvider(orders), f"arrival-{plan.node}", {**inputs, "report": None}, opts)
 
 
 class Summary(Resource, module="nodes", name="Summary"):
@@ -96,11 +73,11 @@ class Summary(Resource, module="nodes", name="Summary"):
     def __init__(
         self,
         steps: Mapping[str, Sequence[str]],
-        reports: Sequence[pulumi.Output[dict[str, Any]]],
+        failed: Mapping[str, pulumi.Output[str]],
         orders: Orders,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__(SummaryProvider(orders), "summary", {"steps": dict(steps), "reports": list(reports)}, opts)
+        super().__init__(SummaryProvider(orders), "summary", {"steps": dict(steps), "failed": dict(failed)}, opts)
 
 
 class Node(pulumi.ComponentResource):
@@ -133,24 +110,30 @@ class Nodes(pulumi.ComponentResource):
         nodes = {name: Node(name, pulumi.ResourceOptions(parent=self)) for name in plan.nodes}
         below = {name: pulumi.ResourceOptions(parent=node, depends_on=list(needs)) for name, node in nodes.items()}
         departures = {name: Departure(one, orders, below[name]) for name, one in plan.nodes.items()}
-        left = {
-            name: departures[name].report if one.departure else pulumi.Output.from_input(dict(COMPLETE))
+        held = {
+            name: departures[name].report.apply(lambda report: report["failed"] or report["stays"])
             for name, one in plan.nodes.items()
-            if one.deploys
+            if one.departure and one.arrival
         }
-        hook = HostHook(left, orders, pulumi.ResourceOptions(parent=self, depends_on=list(needs)))
+        joining = {
+            name: held.get(name, pulumi.Output.from_input("")) for name, one in plan.nodes.items() if one.deploys
+        }
+        hook = HostHook(joining, orders, pulumi.ResourceOptions(parent=self, depends_on=list(needs)))
         arrivals = {
-            name: Arrival(
-                one, settings.datacenters[one.datacenter].zone, departures[name].report, hook, orders, below[name]
-            )
+            name: Arrival(one, settings.datacenters[one.datacenter].zone, held.get(name, ""), hook, orders, below[name])
             for name, one in plan.nodes.items()
         }
         busy = {name: one for name, one in plan.nodes.items() if one.steps}
-        reports = [departures[name].report for name, one in busy.items() if one.departure]
-        reports += [arrivals[name].report for name, one in busy.items() if one.arrival]
         Summary(
             {name: _words(one.steps) for name, one in busy.items()},
-            reports,
+            {
+                # A resource without steps still has the report of an earlier run.
+                name: pulumi.Output.all(
+                    *([departures[name].report] if one.departure else []),
+                    *([arrivals[name].report] if one.arrival else []),
+                ).apply(_failed)
+                for name, one in busy.items()
+            },
             orders,
             pulumi.ResourceOptions(parent=self),
         )
@@ -166,6 +149,11 @@ def _tell(one: NodePlan, resource: pulumi.Resource) -> None:
         pulumi.log.warn(line, resource)
     elif not one.settled:
         pulumi.log.info(line, resource)
+
+
+def _failed(reports: Sequence[Mapping[str, Any]]) -> str:
+    """Return what failed of a node's departure and arrival, or ""."""
+    return next((str(report["failed"]) for report in reports if report["failed"]), "")
 
 
 def _orders(settings: CaracalSettings) -> Orders:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ResourceProvider, UpdateResult
 
@@ -110,7 +110,7 @@ class HostHookProvider(_Provider):
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
         """Run the hook for the nodes whose departure is complete."""
-        left = [node for node in props["nodes"] if _report(props["left"][node]).complete]
+        left = [node for node in props["nodes"] if not props["held"][node]]
         results: dict[str, HookResult] = {}
         if left:
             actor = self.actor()
@@ -137,9 +137,8 @@ class ArrivalProvider(_Provider):
         return {**props, "report": asdict(self._arrive(props))}
 
     def _arrive(self, props: Mapping[str, Any]) -> Report:
-        left = _report(props["left"])
-        if not props["steps"] or not left.complete:
-            return Report(stays=left.stays)
+        if not props["steps"] or props["held"]:
+            return Report(stays=props["held"])
         deployed = props["deployed"]
         if deployed is not None and not deployed["ok"]:
             return Report(failed=f"{props['node']}: {Step.HOST_HOOK}: {deployed['message']}")
@@ -153,8 +152,7 @@ class SummaryProvider(_Provider):
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
         """Raise what failed, all of it at once."""
-        reports = [_report(report) for report in props["reports"]]
-        failures = sorted({report.failed for report in reports if report.failed})
+        failures = [failed for _, failed in sorted(props["failed"].items()) if failed]
         if failures:
             counted = f"{len(failures)} node{'s' if len(failures) != 1 else ''} failed; the others went on"
             raise RuntimeError("\n".join([f"{counted}. Mend what is said here, then run pulumi up again:", *failures]))
@@ -163,7 +161,3 @@ class SummaryProvider(_Provider):
     def identity(self, _props: Mapping[str, Any]) -> str:
         """Return the one id: there is one summary."""
         return "summary"
-
-
-def _report(props: Mapping[str, Any]) -> Report:
-    return Report(tuple(cast("list[str]", props["done"])), props["stays"], props["failed"])

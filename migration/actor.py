@@ -83,6 +83,10 @@ class Actor:
             return ""
         return git.stdout.strip() if git.returncode == 0 else ""
 
+    @property
+    def _audit(self) -> Path | None:
+        return Path(self.orders.audit) if self.orders.audit else None
+
     @cached_property
     def old(self) -> Cloud:
         """The old cloud."""
@@ -97,8 +101,7 @@ class Actor:
 
     def tell(self, cloud: str, node: str, step: str, result: str, detail: str = "") -> None:
         """Write one line to the audit log; raises OSError where that is not possible."""
-        path = Path(self.orders.audit) if self.orders.audit else None
-        audit.write(path, audit.Entry(self.wave, cloud, node, step, result, detail))
+        audit.write(self._audit, audit.Entry(self.wave, cloud, node, step, result, detail))
 
     def until(self, look: Callable[[], T | None], *, seconds: float) -> T | None:
         """Look again and again until there is something to see.
@@ -125,7 +128,7 @@ class Actor:
         return seen
 
     def hook(self, hook: Hook, name: str, nodes: Sequence[str]) -> Mapping[str, HookResult]:
-        """Run a hook for nodes; its output goes to a log file and, line by line, to the log of the run."""
+        """Run a hook for nodes; its output goes to a log file beside the audit log, and to the log of the run."""
 
         def say(line: str) -> None:
             print(f"{name}: {line}", flush=True)
@@ -134,7 +137,7 @@ class Actor:
             hook.argv,
             nodes,
             timeout=hook.timeout,
-            log=Path("logs", f"{audit.now()}-{name}.log"),
+            log=(self._audit.parent if self._audit else Path()) / "logs" / f"{audit.now()}-{name}.log",
             interrupted=self.engine.gone.is_set,
             keep=self.lock.handle,
             say=say,

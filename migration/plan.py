@@ -80,6 +80,7 @@ class NodePlan:
         deploys: whether the host hook runs for it.
         arrival: steps on the new cloud.
         between: whether it is between the clouds, and so counts against the budget.
+        held: whether it could leave, but the budget does not let it.
         attention: whether it needs a person.
     """
 
@@ -93,6 +94,7 @@ class NodePlan:
     deploys: bool = False
     arrival: tuple[Step, ...] = ()
     between: bool = False
+    held: bool = False
     attention: bool = False
 
     @property
@@ -487,4 +489,4 @@ def _within_budget(settings: CaracalSettings, facts: Facts, assessed: list[NodeP
 def _waits(one: NodePlan, why: str) -> NodePlan:
     """Return the same node draining: it closes, and leaves when there is room."""
     kept = tuple(step for step in one.departure if step is Step.DISABLE)
-    return replace(one, message=f"empty, waits: {why}", departure=kept, deploys=False, arrival=())
+    return replace(one, message=f"empty, waits: {why}", departure=kept, deploys=False, arrival=(), held=True)

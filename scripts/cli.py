@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from rich.console import Console
 
 from migration.errors import CloudError, MigrationError, Problem, SettingsError
+from scripts import status
 from scripts.adopt import adopt
 
 BAD_SETTINGS: Final = 2
@@ -69,6 +71,24 @@ def adopt_command(cloud: str, new_cloud: str, datacenter: str | None, directory:
     for report in adopt(cloud, new_cloud, directory or project_directory(Path.cwd()), datacenter):
         click.echo("\n".join(report.lines()))
     click.echo("next: review both files, then pulumi preview --stack stein and pulumi preview --stack caracal")
+
+
+@main.command("status")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the stack files are (default: the nearest directory with a Pulumi.yaml).",
+)
+def status_command(*, as_json: bool, directory: Path | None) -> None:
+    """Say where every node is and what it waits for; changes nothing."""
+    facts, plan = status.observe(directory or project_directory(Path.cwd()))
+    if as_json:
+        click.echo(status.as_json(plan))
+    else:
+        status.show(plan, facts, Console())
+    if status.needs_a_person(plan):
+        sys.exit(NEEDS_A_PERSON)
 
 
 def project_directory(start: Path) -> Path:
