@@ -13,7 +13,7 @@ SHAPES = {"str": "string", "int": "int", "bool": "bool", "float": "float", "Any"
 
 @dataclass
 class Names:
-    """Property names with their shapes: a word, ``{"list": shape}``, ``{"map": shape}`` or ``{"object": {name: shape}}``."""
+    """Property names, each with its shape: a word, {"list": shape}, {"map": shape} or {"object": {name: shape}}."""
 
     inputs: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +67,9 @@ def _function(tree: ast.Module, types: _Types) -> Names:
             target = node.targets[0]
             if ast.unparse(target.value) == "__args__" and isinstance(node.value, ast.Name):
                 names.inputs[ast.literal_eval(target.slice)] = types.shape(annotations[node.value.id])
-    result = next(node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("Awaitable"))
+    result = next(
+        node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("Awaitable")
+    )
     names.outputs = types.properties(result)
     return names
 
