@@ -67,5 +67,8 @@ class SecurityGroups(pulumi.ComponentResource):
             remote_group_id=None if rule.remote_group is None else self.groups[rule.remote_group].id,
             description=rule.description or None,
             tenant_id=self._owner(group),
-            opts=options(self, adopt=rule.id),
+            # Neutron refuses a second rule that lets the same through, as a new description would make it
+            opts=pulumi.ResourceOptions.merge(
+                options(self, adopt=rule.id), pulumi.ResourceOptions(delete_before_replace=True)
+            ),
         )
