@@ -55,13 +55,21 @@ def host_hook(actor: Actor, nodes: Sequence[str]) -> dict[str, HookResult]:
         for node in ready:
             result = results[node]
             if result.ok:
-                record = actor.record(node)
-                provider = record.provider if record else ""
-                actor.write_record(node, Record(Stage.DEPLOYED, audit.now(), provider))
+                result = results[node] = _deployed(actor, node)
             actor.tell(
                 actor.orders.new, node, Step.HOST_HOOK, audit.DONE if result.ok else audit.FAILED, result.message
             )
         return results
+
+
+def _deployed(actor: Actor, node: str) -> HookResult:
+    """Record that the host hook succeeded for a node; where that is not possible, only this node does not go on."""
+    try:
+        record = actor.record(node)
+        actor.write_record(node, Record(Stage.DEPLOYED, audit.now(), record.provider if record else ""))
+    except MigrationError as error:
+        return HookResult(ok=False, message=f"deployed, but that could not be recorded: {error}")
+    return HookResult(ok=True)
 
 
 def _not_ready(actor: Actor, node: str) -> str:
@@ -69,6 +77,8 @@ def _not_ready(actor: Actor, node: str) -> str:
     try:
         if why := _still_in_old(actor, node):
             return why
+        if actor.orders.old is not None and (servers := actor.old.nova.servers(node)[0]):
+            return f"{actor.old.name} lists {len(servers)} servers on it"
         if actor.record(node) is None and not actor.new.nova.services(node):
             return "there is no record that it left"
     except MigrationError as error:

@@ -13,7 +13,7 @@ from migration import audit
 from migration.actor import PATIENCE, Actor
 from migration.errors import CloudRefused, HookError, StepError
 from migration.facts import CloudFacts
-from migration.marks import Mark, Record, Stage, is_ours
+from migration.marks import Mark, Record, Stage, is_moving, is_ours
 from migration.observe import look_at_node
 from migration.plan import Step
 from migration.steps import DONE, NOTHING, Act, Outcome, stays
@@ -130,6 +130,8 @@ def give_back(actor: Actor, node: str) -> Outcome:
         return NOTHING
     if not is_ours(services[0].reason):
         return stays(f"somebody else disabled it meanwhile ({services[0].reason or 'no reason given'})")
+    if is_moving(services[0].reason):
+        return stays("its nova-compute was stopped meanwhile")
     if actor.record(node):
         actor.write_record(node, None)
     actor.old.nova.enable(services[0].id)
@@ -153,6 +155,8 @@ def _stopped_too_soon(actor: Actor, node: str, why: str) -> Outcome:
             f"{why} after nova-compute was stopped, and there is no hooks.join_old: start nova-compute on it by hand"
         )
     services = actor.old.nova.services(node)
+    if not services:
+        return stays(f"{why}, and {actor.old.name} has no nova-compute for it any more")
     _start(actor, node, services[0].id)
     return stays(f"{why}; its nova-compute was started again")
 
@@ -164,6 +168,8 @@ def _start(actor: Actor, node: str, service: str) -> None:
     result = actor.hook(hook, f"join-old-{node}", [node])[node]
     if not result.ok:
         raise HookError(node, Step.START_COMPUTE, f"the hook hooks.join_old failed: {result.message}")
+    if actor.record(node):
+        actor.write_record(node, None)
     actor.old.nova.disable(service, Mark.LEAVING)
 
 

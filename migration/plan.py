@@ -132,10 +132,19 @@ def make_plan(settings: CaracalSettings, facts: Facts) -> Plan:
         The plan. Where guards refuse, its nodes show their phases but no steps.
     """
     assessed = [_assess(settings, facts, node) for node in settings.nodes]
+    assessed = [replace(one, between=one.between or _is_between(facts, one.node)) for one in assessed]
     refusals = _guards(settings, facts, assessed)
     if refusals:
         return Plan({one.node: replace(one, departure=(), deploys=False, arrival=()) for one in assessed}, refusals)
     return Plan({one.node: one for one in _within_budget(settings, facts, assessed)})
+
+
+def _is_between(facts: Facts, node: str) -> bool:
+    """Return whether our marks say that a node is between the clouds, whatever else is the matter with it."""
+    if facts.old is not None and (service := facts.old.service(node)):
+        return is_moving(service.reason)
+    record = facts.new.ledger.get(node) if facts.new is not None else None
+    return record is not None and record.stage is not Stage.ACCEPTED
 
 
 # ------------------------------------------------------------------------------------------------ one node by itself
@@ -366,7 +375,7 @@ def _in_neither(view: _View, record: Record | None) -> NodePlan:
             attention=True,
         )
     leftovers = (Step.DELETE_AGENTS,) if view.old.agents_of(view.node) else ()
-    proof = (Step.PROVE_GONE,) if record.stage is Stage.LEFT else ()
+    proof = (Step.PROVE_GONE,) if record.stage is Stage.LEFT and view.old.name else ()
     return view.says(
         Phase.ABSENT,
         f"left {view.old.name} at {record.at}, joins now",
@@ -461,7 +470,8 @@ def _within_budget(settings: CaracalSettings, facts: Facts, assessed: list[NodeP
     ledger = facts.new.ledger if facts.new is not None else {}
     between = [one for one in assessed if one.between]
     # A node that was taken out of the config halfway still is between the clouds.
-    strays = [n for n, r in ledger.items() if r.stage is not Stage.ACCEPTED and n not in settings.nodes]
+    marked = [*ledger, *(service.host for service in facts.old.services)] if facts.old is not None else [*ledger]
+    strays = sorted({n for n in marked if n not in settings.nodes and _is_between(facts, n)})
     names = [one.node for one in between] + strays
     total = len(names)
     per_datacenter = {name: sum(one.datacenter == name for one in between) for name in settings.datacenters}
