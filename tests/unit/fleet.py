@@ -172,7 +172,7 @@ def up(
         return Ran(plan, 0)
     orders = make_orders(settings)
     with _process(world, orders, checker):
-        reports = _run(plan, settings, orders.model_dump(mode="json"))
+        reports = _run(plan, settings, orders)
     return Ran(plan, len(world.changes) - before, reports)
 
 
@@ -196,29 +196,33 @@ def _process(world: World, orders: Orders, checker: Checker | None) -> Iterator[
         yield
 
 
-def _run(plan: Plan, settings: CaracalSettings, orders: dict[str, Any]) -> dict[str, Report]:
+def _run(plan: Plan, settings: CaracalSettings, orders: Orders) -> dict[str, Report]:
     departures = {
-        name: _act(providers.DepartureProvider(), _inputs(one, one.departure, orders))["report"]
+        name: _act(providers.DepartureProvider(orders), _inputs(one, one.departure))["report"]
         for name, one in plan.nodes.items()
     }
-    complete = dict(components_nodes.COMPLETE)
-    left = {n: departures[n] if one.departure else complete for n, one in plan.nodes.items() if one.deploys}
-    hook = {"nodes": list(left), "left": left, "orders": orders}
-    results = _act(providers.HostHookProvider(), hook)["results"] if left else {}
+    held = {
+        name: departures[name]["failed"] or departures[name]["stays"]
+        for name, one in plan.nodes.items()
+        if one.departure and one.arrival
+    }
+    joining = {name: held.get(name, "") for name, one in plan.nodes.items() if one.deploys}
+    hook = {"nodes": list(joining), "held": joining}
+    results = _act(providers.HostHookProvider(orders), hook)["results"] if joining else {}
     reports = {}
     for name, one in plan.nodes.items():
         more = {
             "zone": settings.datacenters[one.datacenter].zone,
-            "left": departures[name] if one.departure else complete,
+            "held": held.get(name, ""),
             "deployed": results.get(name) if one.deploys else None,
         }
-        arrival = _act(providers.ArrivalProvider(), {**_inputs(one, one.arrival, orders), **more})["report"]
+        arrival = _act(providers.ArrivalProvider(orders), {**_inputs(one, one.arrival), **more})["report"]
         reports[name] = _report(departures[name] if departures[name]["failed"] or not one.arrival else arrival)
     return reports
 
 
-def _inputs(one: NodePlan, steps: Any, orders: dict[str, Any]) -> dict[str, Any]:
-    return {"node": one.node, "membership": one.membership.value, "steps": [s.value for s in steps], "orders": orders}
+def _inputs(one: NodePlan, steps: Any) -> dict[str, Any]:
+    return {"node": one.node, "membership": one.membership.value, "steps": [s.value for s in steps]}
 
 
 def _act(provider: Any, props: dict[str, Any]) -> dict[str, Any]:

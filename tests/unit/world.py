@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from migration.adapters.hooks import HookResult
-from migration.errors import CloudRefused, CloudUnreachable
+from migration.errors import CloudError, CloudRefused, CloudUnreachable
 from migration.facts import Agent, Aggregate, FlavorFacts, Hypervisor, Migration, Server, Service
 from migration.marks import LEDGER_KEY, REGISTERED_DISABLED, Mark, Record
 from migration.names import LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBATION_TRAIT, PROBE_FLAVOR
@@ -107,6 +107,7 @@ class World:
     probe_stuck: set[str] = field(default_factory=set)
     orphan: set[str] = field(default_factory=set)  # nodes whose provider stays in the old cloud
     proved: set[str] = field(default_factory=set)  # nodes on which a probe was ACTIVE since they were deployed
+    meddled: dict[tuple[str, str], int] = field(default_factory=dict)  # when an operator last touched a service
     checker: Any = None
     names: int = 0
 
@@ -178,6 +179,9 @@ class World:
         services = self.state(cloud).services
         if host in services:
             found = services[host]
+            self.meddled[cloud, host] = self.tick
+            if self.checker is not None and cloud == self.old.name:
+                self.checker.taken_over(host)
             services[host] = Service(found.id, host, enabled, found.up, None if enabled else reason)
 
     # ------------------------------------------------------------------------------------------- every call
@@ -216,7 +220,10 @@ class World:
     def hook(self, _hook: object, name: str, nodes: list[str]) -> dict[str, HookResult]:
         """Run a hook: ``leave-NODE`` and ``join-old-NODE`` act on the old cloud's nova-compute, ``join`` on the new."""
         kind = name.removesuffix(f"-{nodes[0]}")
-        self.call("hook", kind, tuple(nodes))
+        try:
+            self.call("hook", kind, tuple(nodes))
+        except CloudError as error:  # a hook does not raise: it fails
+            return dict.fromkeys(nodes, HookResult(ok=False, message=str(error)))
         if self.checker is not None:
             self.checker.before_hook(kind, nodes)
         results = {}
