@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: the command line without the program's name; by default that of this process.
 
     Returns:
-        The exit code: 0, or 1 when a tool cannot be had.
+        The exit code: 0, 1 when a tool cannot be had, 130 when interrupted.
     """
     parser = argparse.ArgumentParser(prog="python -m toolchain", description="The Pulumi engine and its plugins.")
     what = parser.add_subparsers(dest="what", required=True)
@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ToolchainError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was being built is gone, the next run begins it anew", file=sys.stderr)
+        return 130
     if chosen == "env":
         for name, value in tools.environment().items():
             print(f"export {name}={shlex.quote(value)}")

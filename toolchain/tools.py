@@ -92,7 +92,11 @@ def ensure(progress: cache.Progress = lambda _: None) -> Toolchain:
     if official and _has_official_plugin(official):
         progress(f"engine {pins.ENGINE}, language host and provider {pins.PROVIDER}: the installed ones ({official})")
         return Toolchain(official, None)
-    tools = _tools(official).ensure(progress)
+    together = _tools(official)
+    if cache.present(together.key) is None:
+        for part in _parts(official):
+            part.ensure(progress)
+    tools = together.ensure(progress)
     return Toolchain(official or tools / "bin" / "pulumi", tools / "home")
 
 
@@ -102,7 +106,7 @@ def status() -> list[str]:
     lines = [f"cache: {cache.root()}", f"official pulumi {pins.ENGINE}: {official or 'not on PATH'}"]
     if official and _has_official_plugin(official):
         return [*lines, f"official openstack plugin {pins.PROVIDER}: installed"]
-    parts = [_provider()] if official else [_engine(), _host(), _provider()]
+    parts = _parts(official)
     lines += [f"{part.name}: {cache.present(part.key) or 'not built yet'}" for part in [*parts, _tools(official)]]
     if not all(cache.present(part.key) for part in parts):
         lines.append(f"go: {golang.find() or 'none new enough on PATH; PyPI has it'}")
@@ -129,6 +133,11 @@ def _has_official_plugin(engine: Path) -> bool:
         return False
     plugins = json.loads(asked.stdout or "[]")
     return any((plugin["name"], plugin.get("version")) == ("openstack", pins.PROVIDER) for plugin in plugins)
+
+
+def _parts(official: Path | None) -> list[Part]:
+    """Return what has to be built beside an official engine, or without one."""
+    return [_provider()] if official else [_engine(), _host(), _provider()]
 
 
 def _files(directory: str, *patterns: str) -> list[Path]:
@@ -190,15 +199,14 @@ def _host() -> Part:
 def _tools(official: Path | None) -> Part:
     """Return the directory with everything in its place: ``bin`` for PATH, ``home`` for PULUMI_HOME."""
 
-    def build(directory: Path, progress: cache.Progress) -> None:
-        provider = _provider().ensure(progress) / "pulumi-resource-openstack"
+    def build(directory: Path, _progress: cache.Progress) -> None:
         (directory / "bin").mkdir()
         if official is None:
             # Not linked by name: the engine looks for its plugins beside the file that it really is.
-            _place(_engine().ensure(progress) / "pulumi", directory / "bin" / "pulumi")
-            host = _host().ensure(progress)
+            _place(_engine().ensure(_quietly) / "pulumi", directory / "bin" / "pulumi")
             for name in _HOST_FILES:
-                _place(host / name, directory / "bin" / name)
+                _place(_host().ensure(_quietly) / name, directory / "bin" / name)
+        provider = _provider().ensure(_quietly) / "pulumi-resource-openstack"
         engine = official or directory / "bin" / "pulumi"
         # From $PATH the engine would use the plugin too, with a warning at every run.
         commands.run(
@@ -209,8 +217,12 @@ def _tools(official: Path | None) -> Part:
             {"PULUMI_HOME": str(directory / "home"), "PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
 
-    parts = [_provider().key] if official else [_engine().key, _host().key, _provider().key]
-    return Part("tools", f"tools-{pins.digest([], *parts)}", build, "puts the parts together")
+    key = pins.digest([], *(part.key for part in _parts(official)))
+    return Part("tools", f"tools-{key}", build, "puts the parts together")
+
+
+def _quietly(_line: str) -> None:
+    """Say nothing: of this part a line has been said already."""
 
 
 def _place(source: Path, target: Path) -> None:

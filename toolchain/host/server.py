@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -34,7 +35,6 @@ else:  # run by path: the files beside this one
     import environment
     from end_with_parent import end_with_parent
 
-VERSION = "3.259.0"
 SHOWN = 32  # exit code of program.py: the error has been shown
 _MESSAGE_LIMIT = 400 * 1024 * 1024  # bytes, as in the engine
 _CALLS = 32  # at a time: each policy pack or plugin of a run holds one
@@ -57,7 +57,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         """Tell the version."""
-        return plugin_pb2.PluginInfo(version=VERSION)
+        return plugin_pb2.PluginInfo(version=metadata.version("pulumi"))
 
     def Cancel(self, request: Any, context: Any) -> Any:
         """Interrupt the running program."""
