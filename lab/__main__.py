@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
-from lab import Fault, Lab, LabError, hooks
+from lab import Fault, Lab, LabError, hooks, watcher
 from lab.lab import all_labs
 from lab.layout import CLOUDS
 from lab.nodes import check_name
+from lab.simulator import Lifetimes, Simulator
 
 
 def _say(line: str) -> None:
@@ -124,7 +128,7 @@ def _hook(act: Callable[..., dict[str, hooks.Result]]) -> Callable[[list[str], s
     return command
 
 
-for _name, _act in (("leave", hooks.leave), ("join", hooks.join)):
+for _name, _act in (("leave", hooks.leave), ("join", hooks.join), ("rejoin", hooks.rejoin)):
     _decorated = click.argument("nodes", callback=_nodes)(_with_name(_hook(_act)))
     hook.command(_name)(_decorated)
 
@@ -149,6 +153,35 @@ def fault_set(node: str, kind: str, name: str) -> None:
 def fault_clear(node: str, name: str) -> None:
     """Let nothing go wrong on a node from now on."""
     Lab(name).clear_fault(node)
+
+
+@main.command()
+@_with_name
+@click.option("--log", type=click.Path(path_type=Path), required=True, help="JSON lines: who ended and started what.")
+@click.option("--shortest", default=20.0, show_default=True, help="Lifetime of an instance in seconds, at least.")
+@click.option("--longest", default=90.0, show_default=True, help="Lifetime of an instance in seconds, at most.")
+@click.option("--seed", default=1, show_default=True, help="The same lifetimes for the same number.")
+def simulate(name: str, log: Path, shortest: float, longest: float, seed: int) -> None:
+    """Let scientists end their instances, and start new ones on Caracal; until SIGTERM."""
+    Simulator(Lab(name).state, log, Lifetimes(shortest, longest, seed)).run(_until_told())
+
+
+@main.command()
+@_with_name
+@click.option("--owners", type=click.Path(path_type=Path), required=True, help="The simulator's log.")
+@click.option("--log", type=click.File("a"), default="-", help="JSON lines: violations and verdict.  [default: stdout]")
+@click.option("--interval", default=1.0, show_default=True, help="Seconds between two looks.")
+def watch(name: str, owners: Path, log: TextIO, interval: float) -> None:
+    """Watch both clouds until SIGTERM; exit code 0 only if nothing was wrong and nothing was missed."""
+    if not watcher.watch(Lab(name).state, owners, log, interval, _until_told()):
+        sys.exit(1)
+
+
+def _until_told() -> threading.Event:
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    return told
 
 
 if __name__ == "__main__":

@@ -74,6 +74,20 @@ def join(state: State, names: Sequence[str]) -> dict[str, Result]:
     return results
 
 
+def rejoin(state: State, names: Sequence[str]) -> dict[str, Result]:
+    """Start the nova-compute and the network agent of these nodes in the old cloud again, on their disks as they are.
+
+    Arguments:
+        state: the lab.
+        names: the nodes.
+
+    Returns:
+        How it went, by node.
+    """
+    refused = nodes.add(state.cloud(OLD), names)
+    return {name: Result(ok=name not in refused, message=refused.get(name, "")) for name in names}
+
+
 def report(state: State, results: dict[str, Result]) -> bool:
     """Write the results where the caller wants them.
 
