@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import openstack
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
 from openstack.connection import Connection
 from openstack.identity.v3._proxy import Proxy as IdentityV3
 
@@ -28,13 +29,9 @@ def administrator(cloud: Cloud, project: str = "admin") -> Iterator[Connection]:
     Returns:
         A connection, closed at the end.
     """
-    connection = openstack.connect(
-        load_yaml_config=False, load_envvars=False, region_name=REGION, **login(cloud, project)
-    )
-    try:
+    session = Session(auth=v3.Password(**login(cloud, project)))
+    with Connection(session=session, region_name=REGION) as connection:
         yield connection
-    finally:
-        connection.close()
 
 
 def identity(connection: Connection) -> IdentityV3:
@@ -46,17 +43,14 @@ def identity(connection: Connection) -> IdentityV3:
 
 
 def login(cloud: Cloud, project: str = "admin") -> dict[str, Any]:
-    """Return how to log in as administrator, as clouds.yaml has it."""
+    """Return how to log in as administrator, as the ``auth`` of clouds.yaml has it."""
     return {
-        "auth": {
-            "auth_url": cloud.url("keystone", "/v3"),
-            "username": "admin",
-            "password": cloud.password,
-            "project_name": project,
-            "user_domain_name": "Default",
-            "project_domain_name": "Default",
-        },
-        "identity_api_version": "3",
+        "auth_url": cloud.url("keystone", "/v3"),
+        "username": "admin",
+        "password": cloud.password,
+        "project_name": project,
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
     }
 
 
@@ -98,7 +92,7 @@ def boot(cloud: Cloud, name: str, node: str | None, metadata: dict[str, str]) ->
         LabError: it does not come up.
     """
     with administrator(cloud) as connection:
-        project = _project(connection)
+        project = tenant(connection)
     with administrator(cloud, project) as connection:
         flavors = [each for each in connection.compute.flavors() if not each.extra_specs]
         if not flavors:
@@ -111,13 +105,18 @@ def boot(cloud: Cloud, name: str, node: str | None, metadata: dict[str, str]) ->
             image_id=image.id,
             networks=[{"uuid": networks[0].id}] if networks else "none",
             metadata=metadata,
-            **({"availability_zone": f"nova:{node}"} if node else {}),
+            **({"availability_zone": f"{_zone(connection, node)}:{node}"} if node else {}),
         )
         wait_active(cloud, connection, [server.id])
     return str(server.id)
 
 
-def _project(connection: Connection) -> str:
+def _zone(connection: Connection, node: str) -> str:
+    services = connection.compute.services(binary="nova-compute", host=node)
+    return next((str(service.availability_zone) for service in services), "nova")
+
+
+def tenant(connection: Connection) -> str:
     """Return the project for VISA's instances: its own where it exists already, with us allowed in."""
     keystone = identity(connection)
     visa = keystone.find_project("visa")

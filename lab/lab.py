@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import toolchain
 from lab import clouds, nodes, processes, services, template
 from lab import state as states
 from lab.errors import LabError
@@ -48,6 +49,7 @@ class Lab:
         Raises:
             LabError: it cannot be had, or a service does not start.
         """
+        template.sweep()
         with self._alone():
             state = State.load(self.directory)
             if state and (len(state.hosts), len(state.new_hosts)) != (hosts, new_hosts):
@@ -84,6 +86,7 @@ class Lab:
         Raises:
             LabError: a process does not end.
         """
+        template.sweep()
         processes.end(self.directory)  # even while an ``up`` is at work: it then fails, and lets go
         with self._alone():
             processes.end(self.directory)
@@ -106,7 +109,7 @@ class Lab:
         return state
 
     def environment(self) -> dict[str, str]:
-        """Return the variables to set in order to use the lab.
+        """Return the variables to set in order to use the lab, and Pulumi on it where it is built already.
 
         Raises:
             LabError: there is no such lab.
@@ -117,6 +120,7 @@ class Lab:
             "PULUMI_BACKEND_URL": f"file://{directory / 'pulumi'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),
             "VISA_LAB": str(directory),
+            **_toolchain(),
         }
 
     @contextmanager
@@ -133,7 +137,10 @@ class Lab:
 
     def _write_access(self, state: State) -> None:
         """Write clouds.yaml (JSON is YAML), and what Pulumi needs."""
-        entries = {cloud.name: {**clouds.login(cloud), "region_name": REGION} for cloud in state.clouds}
+        entries = {
+            cloud.name: {"auth": clouds.login(cloud), "region_name": REGION, "identity_api_version": "3"}
+            for cloud in state.clouds
+        }
         access = self.directory / "clouds.yaml"
         access.touch(mode=0o600)
         access.write_text(json.dumps({"clouds": entries}, indent=2) + "\n")
@@ -212,6 +219,13 @@ class Lab:
             LabError: one does not start.
         """
         services.start(self.state, self.state.cloud(cloud), self._progress, chosen)
+
+
+def _toolchain() -> dict[str, str]:
+    """Return the variables of the Pulumi toolchain; nothing is built for them."""
+    if any(line.endswith("not built yet") for line in toolchain.status()):
+        return {}
+    return toolchain.ensure().environment()
 
 
 def all_labs() -> list[str]:

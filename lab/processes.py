@@ -21,6 +21,7 @@ from lab.errors import LabError, ServiceError
 
 DIRECTORY, SERVICE = "VISA_LAB_PROCESS_DIRECTORY", "VISA_LAB_PROCESS_SERVICE"
 LOG_LINES = 25
+_STARTED: list[subprocess.Popen[bytes]] = []  # so that those that end before this process does are not left as zombies
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,14 @@ class Process:
 
     Attributes:
         pid: its number.
+        lab: the directory of its lab.
         cloud: the cloud that it is part of.
         service: what it is.
         resident: its memory in bytes.
     """
 
     pid: int
+    lab: Path
     cloud: str
     service: str
     resident: int
@@ -57,15 +60,21 @@ def start(command: list[str | Path], lab: Path, cloud: str, service: str, log: P
     """
     marked = {**environment, DIRECTORY: str(lab), SERVICE: f"{cloud}/{service}", "SPT_NOENV": "1"}
     with log.open("ab") as output:
-        return subprocess.Popen(command, env=marked, stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=subprocess.STDOUT, cwd=lab, start_new_session=True)  # fmt: skip
+        process = subprocess.Popen(command, env=marked, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, cwd=lab, start_new_session=True)  # fmt: skip
+    _STARTED.append(process)
+    return process
 
 
 def running(lab: Path) -> list[Process]:
     """Return every living process of a lab, by cloud and service."""
-    return sorted(
-        (process for pid in _pids() if (process := _look(pid, lab))), key=lambda each: (each.cloud, each.service)
-    )
+    found = [process for pid in _pids() if (process := _look(pid)) and process.lab == lab]
+    return sorted(found, key=lambda each: (each.cloud, each.service))
+
+
+def directories() -> set[Path]:
+    """Return the directory of every lab that has a living process."""
+    return {process.lab for pid in _pids() if (process := _look(pid))}
 
 
 def _pids() -> list[int]:
@@ -73,18 +82,18 @@ def _pids() -> list[int]:
     return [number for number in numbers if number != os.getpid()]
 
 
-def _look(pid: int, lab: Path) -> Process | None:
-    """Return what this process is in this lab; None if it is not of it, or is gone."""
+def _look(pid: int) -> Process | None:
+    """Return what this process is; None if it is of no lab, or is gone."""
     try:
-        raw = Path(f"/proc/{pid}/environ").read_bytes()
-        if f"{DIRECTORY}={lab}".encode() not in raw.split(b"\0"):
-            return None
+        raw = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
+    except OSError:
         return None  # it ended, or is not ours to look at
-    service = next(part for part in raw.split(b"\0") if part.startswith(f"{SERVICE}=".encode())).decode()
-    cloud, _, name = service.partition("=")[2].partition("/")
-    return Process(pid, cloud, name, pages * os.sysconf("SC_PAGE_SIZE"))
+    marks = dict(line.partition("=")[::2] for line in raw.split("\0") if line.startswith((DIRECTORY, SERVICE)))
+    if marks.keys() != {DIRECTORY, SERVICE}:
+        return None
+    cloud, _, service = marks[SERVICE].partition("/")
+    return Process(pid, Path(marks[DIRECTORY]), cloud, service, pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 def send(lab: Path, number: signal.Signals, chosen: Callable[[Process], bool] = lambda _: True) -> list[int]:
@@ -104,7 +113,7 @@ def send(lab: Path, number: signal.Signals, chosen: Callable[[Process], bool] = 
             continue
         with contextlib.suppress(ProcessLookupError):
             handle = os.pidfd_open(process.pid)
-            if _look(process.pid, lab):  # still the same one, and the handle stays with it
+            if (same := _look(process.pid)) and same.lab == lab:  # still the same one, and the handle stays with it
                 signal.pidfd_send_signal(handle, number)
                 handles.append(handle)
             else:
@@ -130,6 +139,9 @@ def end(lab: Path, chosen: Callable[[Process], bool] = lambda _: True, patience:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(handle, signal.SIGCONT)
         _gone(handles, patience)
+    for started in list(_STARTED):
+        if started.poll() is not None:
+            _STARTED.remove(started)
     left = [process for process in running(lab) if chosen(process)]
     if left:
         raise LabError(f"{lab.name}: these processes do not end: {', '.join(str(each.pid) for each in left)}")

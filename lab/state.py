@@ -22,7 +22,7 @@ ADDRESSES = (  # database, table and column that hold an address or a path
     ("nova_api", "cell_mappings", "database_connection"),
     ("glance", "image_locations", "value"),
 )
-MADE_ANEW = ("etc", "log", "lock", "token", "lab.json")
+MADE_ANEW = ("etc", "log", "lock", "token")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ and with instances on the old cloud's.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import getpass
 import grp
 import hashlib
@@ -66,6 +68,23 @@ def fleet(hosts: int, new_hosts: int, instances: int, progress: cache.Progress) 
     return _load(cache.built(f"lab-fleet-{_key()}-{hosts}-{new_hosts}-{instances}", build, progress))
 
 
+def sweep() -> None:
+    """End the processes of templates whose maker was killed."""
+    for directory in processes.directories():
+        if not directory.is_relative_to(cache.root() / "store"):
+            continue
+        if not directory.exists():
+            processes.end(directory)
+            continue
+        with _lock_of(directory).open("a") as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held as long as the maker lives
+            processes.end(directory)
+
+
+def _lock_of(directory: Path) -> Path:
+    return directory / "making.lock"
+
+
 def _names(prefix: str, count: int) -> tuple[str, ...]:
     return tuple(f"{prefix}{number:02}" for number in range(1, count + 1))
 
@@ -90,10 +109,12 @@ def _key() -> str:
 
 def _while_running(state: State, act: Callable[[Cloud], None]) -> None:
     """Do something that starts both clouds; end them, and let the directory count as whole."""
-    try:
-        services.both(state, act)
-    finally:
-        processes.end(state.directory)
+    with _lock_of(state.directory).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            services.both(state, act)
+        finally:
+            processes.end(state.directory)
     states.settle(state)
     state.save()
 

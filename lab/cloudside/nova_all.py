@@ -44,6 +44,7 @@ def start(node):
         compute = service.Service.create(host=node, binary="nova-compute",
                                          topic=getattr(compute_rpcapi, "RPC_TOPIC", "compute"))
         compute.start()
+        compute.servicegroup_api._driver._report_state(compute)  # its first heartbeat now, not some seconds later
     except Exception as error:
         LOG.exception("nova-compute of %s does not start", node)
         return "error: %s" % error
