@@ -207,6 +207,11 @@ def _tools(official: Path | None) -> Part:
             for name in _HOST_FILES:
                 _place(_host().ensure(_quietly) / name, directory / "bin" / name)
         provider = _provider().ensure(_quietly) / "pulumi-resource-openstack"
+        home = directory / "home"
+        home.mkdir()
+        selected = cache.root() / "workspaces"  # which stack is selected in which clone: outlives these tools
+        selected.mkdir(exist_ok=True)
+        (home / "workspaces").symlink_to(selected)
         engine = official or directory / "bin" / "pulumi"
         # From $PATH the engine would use the plugin too, with a warning at every run.
         commands.run(
@@ -214,10 +219,10 @@ def _tools(official: Path | None) -> Part:
             [str(engine), "plugin", "install", "resource", "openstack", pins.PROVIDER, "--file", str(provider)],
             directory,
             "Run `python -m toolchain ensure` again.",
-            {"PULUMI_HOME": str(directory / "home"), "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            {"PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
 
-    key = pins.digest([], *(part.key for part in _parts(official)))
+    key = pins.digest([Path(__file__)], *(part.key for part in _parts(official)))
     return Part("tools", f"tools-{key}", build, "puts the parts together")
 
 

@@ -244,13 +244,22 @@ def test_an_interrupted_engine_leaves_nothing(project: Project) -> None:
     wait_for("the end of all", lambda: not project.processes())
 
 
-def test_a_killed_engine_takes_the_program_along(project: Project) -> None:
-    project.write(BLOCKS)
-    engine = project.start("up", "--yes", "--skip-preview")
+def test_a_killed_engine_takes_program_and_provider_along(project: Project) -> None:
+    project.write("""
+import pathlib, time
+import pulumi_openstack as openstack
+
+def wait(_):
+    pathlib.Path("started").touch()
+    time.sleep(600)
+
+openstack.Provider("cloud", auth_url="http://127.0.0.1:9/v3", user_name="u", password="p").urn.apply(wait)
+""")
+    engine = project.start("preview")
     wait_for("the program's start", (project.directory / "started").exists)
     running = " ".join(project.processes().values())
-    assert "server.py" in running
-    assert "program.py" in running
+    for part in ("server.py", "program.py", "pulumi-resource-openstack"):
+        assert part in running
 
     engine.kill()
 

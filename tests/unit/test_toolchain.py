@@ -112,6 +112,7 @@ def test_the_official_engine_without_the_plugin_gets_only_the_provider(
     assert found.engine == official
     assert found.home is not None
     assert (found.home / "plugins").is_dir()
+    assert (found.home / "workspaces").resolve() == root.resolve() / "workspaces"
     assert found.environment()["PULUMI_HOME"] == str(found.home)
 
 
