@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import LabError, layout, nodes, ports, processes, pythons
+from lab import LabError, layout, nodes, ports, processes, pythons, template
 from lab.errors import ServiceError
 from toolchain import cache
 
@@ -138,3 +139,18 @@ def test_shim_that_does_not_run_is_passed_by(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(pythons, "_from_uv", no_uv)
     with pytest.raises(LabError, match=r"(?s)no Python 3\.7 found.*no route to host.*pyenv install 3\.7.*STEIN_PYTHON"):
         pythons.find("3.7", "stein", print)
+
+
+def test_template_whose_maker_was_killed_is_swept(tmp_path: Path) -> None:
+    orphaned, making = (cache.root() / "store" / name / "lab" for name in ("orphaned", "making"))
+    for directory in (orphaned, making):
+        directory.mkdir(parents=True)
+    left, wanted = sleeper(orphaned), sleeper(making)
+    try:
+        with (making / "making.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            template.sweep()
+            assert left.wait() == -signal.SIGTERM
+            assert wanted.poll() is None
+    finally:
+        processes.end(making)
