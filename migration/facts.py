@@ -23,6 +23,7 @@ class Service:
         enabled: whether the scheduler may use it.
         up: whether it reported lately.
         reason: why it is disabled, as somebody wrote it, or None.
+        answers: whether its cell answered; where not, Nova tells no more of it than its host.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Service:
     enabled: bool
     up: bool
     reason: str | None = None
+    answers: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,13 @@ def _in_old(view: _View, service: Service) -> NodePlan:
     held = occupancy(view.old, view.node)
     hypervisors = view.old.hypervisors_of(view.node)
     view = replace(view, base=replace(view.base, instances=held.count))
+    if not service.answers:
+        return view.says(
+            Phase.UNKNOWN,
+            f"its cell in {view.old.name} does not answer; see nova-api's log",
+            instances=None,
+            attention=view.wanted is not Membership.STEIN,
+        )
     if len(hypervisors) != 1:
         return view.says(
             Phase.UNKNOWN,
@@ -295,6 +302,10 @@ def _must_be_started(view: _View, phase: Phase) -> NodePlan:
 def _in_new(view: _View, record: Record | None) -> NodePlan:
     service = view.new.service(view.node)
     assert service is not None  # noqa: S101 - the caller looked
+    if not service.answers:
+        return view.says(
+            Phase.UNKNOWN, f"its cell in {view.new.name} does not answer; see nova-api's log", attention=True
+        )
     aggregate = view.new.aggregate(PROBATION_AGGREGATE)
     isolated = aggregate is not None and view.node in aggregate.hosts
     accepted = record is not None and record.stage is Stage.ACCEPTED
@@ -390,11 +401,11 @@ def _in_neither(view: _View, record: Record | None) -> NodePlan:
 def _nowhere(view: _View) -> NodePlan:
     similar = sorted(
         {
-            name
+            hypervisor.host
             for cloud in (view.old, view.new)
             for hypervisor in cloud.hypervisors
             for name in (hypervisor.host, hypervisor.name)
-            if name.split(".")[0].lower() == view.node.split(".")[0].lower()
+            if name.split(".")[0].lower() == view.node.split(".")[0].lower() and hypervisor.host != view.node
         }
     )
     if similar:

@@ -174,6 +174,8 @@ class Nova:
 
 
 def _service(row: dict[str, Any]) -> Service:
+    if row["status"] == "UNKNOWN":  # since 2.69, for the hosts of a cell that is down
+        return Service(id="", host=row["host"], enabled=False, up=False, answers=False)
     return Service(
         id=str(row["id"]),
         host=row["host"],
