@@ -1,7 +1,7 @@
 """The invariants of the migration, checked at every change, from the truth of the world alone.
 
-It shares no code with the plan: what counts as between the clouds, as accepted or as looked at is worked out here from what
-the steps did, not from marks and records.
+It shares no code with the plan: what counts as between the clouds, as accepted or as looked at is worked out here from
+what the steps did, not from marks and records.
 """
 
 from __future__ import annotations

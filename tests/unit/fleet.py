@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any, Self, TypeVar
 from unittest import mock
 
 from checker import Checker, Line
+from world import World
+
 from components import nodes as components_nodes
 from components import providers
 from migration import audit, observe
@@ -20,7 +23,6 @@ from migration.errors import EngineGone
 from migration.plan import NodePlan, Plan, make_plan
 from migration.settings import CaracalSettings, parse
 from migration.steps import Report
-from world import World
 
 T = TypeVar("T")
 
@@ -36,7 +38,9 @@ def make_settings(nodes: Mapping[str, str], **changes: Any) -> CaracalSettings:
         "clouds": {"old": "stein", "new": "caracal"},
         "datacenters": {"dc1": {}, "dc2": {}},
         "networks": {"visa": {"type": "flat", "physical_network": "physnet1"}},
-        "nodes": {n.partition("@")[0]: {"membership": m, "datacenter": sites[n.partition("@")[0]]} for n, m in nodes.items()},
+        "nodes": {
+            n.partition("@")[0]: {"membership": m, "datacenter": sites[n.partition("@")[0]]} for n, m in nodes.items()
+        },
         "hooks": {"leave": HOOK, "join": HOOK, "join_old": HOOK},
         "probe": {"image": "cirros", "network": "visa", "timeout": 300},
         "audit": "audit.jsonl",
@@ -107,8 +111,7 @@ class SwiftActor(Actor):
 
 def make_actor(world: World, orders: Orders, checker: Checker | None = None) -> SwiftActor:
     """Return the actor of a new provider process."""
-    actor = SwiftActor(orders, FakeEngine(), FakeLock(), world.open, pause=0, world=world, checker=checker)  # type: ignore[arg-type]
-    return actor
+    return SwiftActor(orders, FakeEngine(), FakeLock(), world.open, pause=0, world=world, checker=checker)  # type: ignore[arg-type]
 
 
 def make_orders(settings: CaracalSettings) -> Orders:
@@ -121,7 +124,7 @@ class InTurn:
 
     def __init__(self, _workers: int) -> None: ...
 
-    def __enter__(self) -> InTurn:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None: ...
@@ -130,7 +133,7 @@ class InTurn:
         future: Future[Any] = Future()
         try:
             future.set_result(call(*args))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets it
             future.set_exception(error)
         return future
 
@@ -154,7 +157,11 @@ class Ran:
 
 
 def up(
-    world: World, settings: CaracalSettings, *, checker: Checker | None = None, between: Callable[[], None] | None = None
+    world: World,
+    settings: CaracalSettings,
+    *,
+    checker: Checker | None = None,
+    between: Callable[[], None] | None = None,
 ) -> Ran:
     """Look, plan, and run what the plan says through the providers, wired as ``components/nodes.py`` wires them.
 
@@ -185,13 +192,19 @@ def _process(world: World, orders: Orders, checker: Checker | None) -> Iterator[
         return make_actor(world, parsed, checker)
 
     providers._actor.cache_clear()
-    connection = mock.Mock()
-    connection.config.config = {"auth": {"auth_url": "http://keystone"}}
+    config = SimpleNamespace(config={"auth": {"auth_url": "http://keystone"}})
+
+    def connect(_name: str) -> Any:
+        return SimpleNamespace(config=config)
+
+    def lock(_path: object) -> FakeLock:
+        return FakeLock()
+
     with (
         mock.patch.object(providers, "Actor", actor),
-        mock.patch.object(providers, "_engine", mock.Mock()),
-        mock.patch.object(providers, "connect", lambda _name: connection),
-        mock.patch.object(providers.guardian, "ActorLock", mock.Mock()),
+        mock.patch.object(providers, "_engine", FakeEngine),
+        mock.patch.object(providers, "connect", connect),
+        mock.patch.object(providers.guardian, "ActorLock", lock),
     ):
         yield
 

@@ -1,8 +1,8 @@
 """Two clouds in memory, that answer as Stein and Caracal were seen to answer, and can be made to fail anywhere.
 
-``World`` is the truth: physical nodes, what runs on them, who owns which server. ``world.open`` logs in to its clouds, with
-the methods of ``migration.adapters``. Every call has a number; what shall happen at a call (a server appears, an answer is
-lost, the process is killed) is told by that number. ``checker.py`` watches every call that changes something.
+``World`` is the truth: physical nodes, what runs on them, who owns which server. ``world.open`` logs in to its clouds,
+with the methods of ``migration.adapters``. Every call has a number; what shall happen at a call (a server appears, an
+answer is lost, the process is killed) is told by that number. ``checker.py`` watches every call that changes something.
 """
 
 from __future__ import annotations
@@ -302,6 +302,9 @@ class FakeNova(_Fake):
 
     def services(self, host: str | None = None) -> list[Service]:
         self._call("services", host)
+        if self.state.cell_down:
+            known = [h for h in self.state.services if host in {None, h}]
+            return [Service("", h, enabled=False, up=False, answers=False) for h in known]
         return [
             Service(s.id, h, s.enabled, h in self.state.running, s.reason)
             for h, s in self.state.services.items()
