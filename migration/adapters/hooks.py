@@ -133,8 +133,8 @@ class _Tail:
 
     def _copy(self, log: Path, say: Callable[[str], None]) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        with log.open("ab") as file:
-            for line in self._process.stdout:
+        with log.open("ab") as file, self._process.stdout as output:
+            for line in output:
                 file.write(line)
                 text = line.decode(errors="replace").rstrip()
                 printable = "".join(c if c.isprintable() else "?" for c in text[:LAST_WORDS])
