@@ -218,21 +218,8 @@ def _in_old(view: _View, service: Service) -> NodePlan:
     held = occupancy(view.old, view.node)
     hypervisors = view.old.hypervisors_of(view.node)
     view = replace(view, base=replace(view.base, instances=held.count))
-    if not service.answers:
-        return view.says(
-            Phase.UNKNOWN,
-            f"its cell in {view.old.name} does not answer; see nova-api's log",
-            instances=None,
-            attention=view.wanted is not Membership.STEIN,
-        )
-    if len(hypervisors) != 1:
-        return view.says(
-            Phase.UNKNOWN,
-            f"{view.old.name} has a nova-compute of this name but {len(hypervisors)} hypervisors under it;"
-            f" expected one."
-            " Was it renamed? Mend the records in Nova first",
-            attention=view.wanted is not Membership.STEIN,
-        )
+    if why := _unclear(view, service, len(hypervisors)):
+        return view.says(Phase.UNKNOWN, why, attention=view.wanted is not Membership.STEIN)
     if not service.enabled and not is_ours(service.reason):
         why = f"nova-compute in {view.old.name} was disabled by somebody else ({service.reason or 'no reason given'})"
         if view.wanted is Membership.STEIN:
@@ -259,6 +246,18 @@ def _in_old(view: _View, service: Service) -> NodePlan:
         arrival=JOIN,
         between=is_moving(service.reason),
     )
+
+
+def _unclear(view: _View, service: Service, hypervisors: int) -> str:
+    """Return "" if Nova shows the node as one service with one hypervisor, else what is wrong."""
+    if not service.answers:
+        return f"its cell in {view.old.name} does not answer; see the log of nova-api"
+    if hypervisors != 1:
+        return (
+            f"{view.old.name} has a nova-compute of this name but {hypervisors} hypervisors under it; expected one."
+            " Was it renamed? Mend the records in Nova first"
+        )
+    return ""
 
 
 def _stays(view: _View, service: Service, held: Occupancy) -> NodePlan:
@@ -304,7 +303,7 @@ def _in_new(view: _View, record: Record | None) -> NodePlan:
     assert service is not None  # noqa: S101 - the caller looked
     if not service.answers:
         return view.says(
-            Phase.UNKNOWN, f"its cell in {view.new.name} does not answer; see nova-api's log", attention=True
+            Phase.UNKNOWN, f"its cell in {view.new.name} does not answer; see the log of nova-api", attention=True
         )
     aggregate = view.new.aggregate(PROBATION_AGGREGATE)
     isolated = aggregate is not None and view.node in aggregate.hosts
