@@ -219,7 +219,9 @@ def _in_old(view: _View, service: Service) -> NodePlan:
     hypervisors = view.old.hypervisors_of(view.node)
     view = replace(view, base=replace(view.base, instances=held.count))
     if why := _unclear(view, service, len(hypervisors)):
-        return view.says(Phase.UNKNOWN, why, attention=view.wanted is not Membership.STEIN)
+        return view.says(
+            Phase.UNKNOWN, why, instances=held.count or None, attention=view.wanted is not Membership.STEIN
+        )
     if not service.enabled and not is_ours(service.reason):
         why = f"nova-compute in {view.old.name} was disabled by somebody else ({service.reason or 'no reason given'})"
         if view.wanted is Membership.STEIN:
