@@ -120,7 +120,7 @@ def test_each_pair_of_clouds_has_its_own_lock(tmp_path: Path, monkeypatch: pytes
     assert "stein" not in one.name
 
 
-# ------------------------------------------------------------------------------------------------------------ the engine
+# ----------------------------------------------------------------------------------------------------------- the engine
 
 
 def test_an_engine_that_is_gone_already() -> None:

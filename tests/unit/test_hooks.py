@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,7 @@ def test_a_result_for_each_node(tmp_path: Path, program: str, expected: dict[str
     ("argv", "words"),
     [
         (["no-such-command", "{node}"], "no-such-command could not be started: No such file or directory (no such"),
-        (["/etc/hostname", "{node}"], "/etc/hostname could not be started: Permission denied"),
-        (["/", "{node}"], "/ could not be started"),
+        (["/", "{node}"], "/ could not be started: Permission denied"),
     ],
 )
 def test_a_command_that_cannot_be_started(tmp_path: Path, argv: list[str], words: str) -> None:
@@ -118,9 +118,7 @@ def test_output_is_kept_whole_and_shown_printable(tmp_path: Path) -> None:
 
 
 def test_much_output_does_not_block_and_only_its_end_is_told(tmp_path: Path) -> None:
-    result = run(
-        tmp_path, "print('x' * 50 + '\\n', end='', flush=True) if 0 else print(('y' * 99 + '\\n') * 20000); sys.exit(1)"
-    )
+    result = run(tmp_path, "print(('y' * 99 + '\\n') * 20000); sys.exit(1)")
     assert len(result["cmp07"].message) < hooks.LAST_WORDS + 100
 
 
@@ -140,20 +138,31 @@ signal.pause()
 """
 
 
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def ended(pids: Path) -> bool:
-    """Wait for the end of processes that were told to end, by the kernel's word and not by a clock."""
-    found = [psutil.Process(int(pid)) for pid in pids.read_text().split() if psutil.pid_exists(int(pid))]
-    return not psutil.wait_procs(found, timeout=PATIENCE)[1]
+    """Wait for the end of processes that have been killed."""
+    end = time.monotonic() + PATIENCE
+    while not all(gone(int(pid)) for pid in pids.read_text().split()):
+        if time.monotonic() > end:
+            return False
+        os.sched_yield()
+    return True
 
 
 def test_a_hook_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    interrupted = pids.exists  # the time is over once both run: no clock to race with
+    lines: list[str] = []
     program = HANGS.replace("PIDS", repr(str(pids)))
-    result = run(tmp_path, program, interrupted=lambda: interrupted() and bool(pids.read_text()))["cmp07"]
+    result = run(tmp_path, program, say=lines.append, interrupted=lambda: bool(lines))["cmp07"]
     assert not result.ok
     assert "it was ended because the engine that asked for it is gone" in result.message
-    assert "its last words: it hangs" in result.message or not result.message.endswith("hangs")
+    assert result.message.endswith("its last words: it hangs")
     assert ended(pids)
 
 
@@ -182,12 +191,8 @@ def test_a_hook_inherits_the_descriptor_that_it_must_keep_and_no_other(tmp_path:
     keep, other = os.open(tmp_path, os.O_RDONLY), os.open(tmp_path, os.O_RDONLY)
     lines: list[str] = []
     try:
-        run(
-            tmp_path,
-            f"print([os.path.exists(f'/proc/self/fd/{{n}}') for n in ({keep}, {other})])",
-            keep=keep,
-            say=lines.append,
-        )
+        program = f"print([os.path.exists(f'/proc/self/fd/{{n}}') for n in ({keep}, {other})])"
+        run(tmp_path, program, keep=keep, say=lines.append)
     finally:
         os.close(keep)
         os.close(other)
