@@ -67,6 +67,20 @@ pulumi.export("word", config.require_secret("word"))
     }
 
 
+def test_the_program_may_be_a_file_elsewhere(project: Project) -> None:
+    (project.directory / "Pulumi.yaml").write_text(
+        "name: tiny\nmain: code/app.py\nruntime: {name: python, options: {virtualenv: some/venv}}\n"
+    )
+    (project.directory / "code").mkdir()
+    project.write("import helper, sys\nraise ValueError(helper.NAME)", "code/app.py")
+    project.write("NAME = 'beside the program'", "code/helper.py")
+
+    up = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert "ValueError: beside the program" in diagnostics(up.stdout)
+    assert "runpy" not in up.stdout
+
+
 def test_output_comes_whole_and_in_order(project: Project) -> None:
     project.write("""
 import sys
@@ -262,6 +276,19 @@ openstack.Provider("cloud", auth_url="http://127.0.0.1:9/v3", user_name="u", pas
         assert part in running
 
     engine.kill()
+
+    engine.wait()
+    wait_for("the end of all", lambda: not project.processes())
+
+
+def test_killed_engine_and_host_take_the_program_along(project: Project) -> None:
+    project.write(BLOCKS)
+    engine = project.start("up", "--yes", "--skip-preview")
+    wait_for("the program's start", (project.directory / "started").exists)
+    (host,) = [pid for pid, command in project.processes().items() if "server.py" in command]
+
+    engine.kill()
+    os.kill(host, signal.SIGKILL)  # before it could look after the program
 
     engine.wait()
     wait_for("the end of all", lambda: not project.processes())
