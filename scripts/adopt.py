@@ -115,14 +115,13 @@ class Filling:
             self._kept[key] = tuple(self.document.keys(key)) or ("no entries",)
 
     def each(self, key: str, entries: Mapping[str, Entry]) -> None:
-        """Write the entries that the file does not have, by id where they have one."""
+        """Write the entries that the file does not have."""
         section = self.document.get(key)
         if section is not None and not isinstance(section, Mapping):
             self._kept[key] = ("not a mapping",)
             return
         known = dict(section or {})
-        ids = {entry.get("id") for entry in known.values() if isinstance(entry, Mapping)} - {None}
-        new = {name: entry for name, entry in entries.items() if name not in known and entry.get("id") not in ids}
+        new = {name: entry for name, entry in entries.items() if name not in known}
         self.document.add(key, new)
         if new:
             self._wrote[key] = tuple(new)

@@ -133,7 +133,11 @@ def test_networks(new: Recorder) -> None:
     }  # fmt: skip
     assert new.inputs("Subnet", "visa") == {
         "name": "visa", "networkId": "Network:visa", "cidr": "10.10.0.0/16", "ipVersion": 4, "gatewayIp": "10.10.0.1",
-        "allocationPools": [{"start": "10.10.1.0", "end": "10.10.2.0"}], "dnsNameservers": ["10.1.0.53"],
+        "allocationPools": [
+            {"start": "10.10.1.0", "end": "10.10.2.0"},
+            {"start": "10.10.9.9", "end": "10.10.9.9"},
+        ],
+        "dnsNameservers": ["10.1.0.53"],
         "enableDhcp": True,
     }  # fmt: skip
     six = new.inputs("Subnet", "visa6")
@@ -233,6 +237,7 @@ def test_the_old_cloud_is_adopted_whole(old: Recorder) -> None:
         ("RouterInterface", "r to s"): "p1",
         ("SecGroup", "g"): "g1",
         ("SecGroupRule", "g ingress IPv4 tcp 1-65535"): "x",
+        ("SecGroupRule", "g egress IPv4"): "y",
     }
 
 
@@ -245,7 +250,8 @@ def test_nothing_is_made_in_the_old_cloud(old: Recorder) -> None:
 def test_names_of_the_old_cloud_are_kept(old: Recorder) -> None:
     assert old.inputs("Network", "a")["name"] == ""
     assert old.inputs("SecGroup", "g")["name"] == "default"
-    assert "tenantId" not in old.inputs("SecGroup", "g")
+    assert old.inputs("SecGroup", "g") == {"name": "default", "description": ""}
+    assert "tenantId" not in old.inputs("Router", "r")
 
 
 def test_what_the_settings_do_not_say_is_left_as_it_is(old: Recorder) -> None:

@@ -36,7 +36,7 @@ GOOD: dict[str, Any] = {
             "subnets": {
                 "visa": {
                     "cidr": "10.10.0.0/16", "gateway": "10.10.0.1", "dns": ["10.1.0.53"],
-                    "pools": [{"start": "10.10.1.0", "end": "10.10.2.0"}],
+                    "pools": [{"start": "10.10.1.0", "end": "10.10.2.0"}, {"start": "10.10.9.9", "end": "10.10.9.9"}],
                 },
                 "visa6": {"cidr": "fd00::/64", "gateway": "none", "dhcp": False},
             },
@@ -71,11 +71,14 @@ GOOD_STEIN: dict[str, Any] = {
         "ext": {"id": "n0", "type": "flat", "physical_network": "p", "external": True},
         "a": {"id": "n1", "name": "", "type": "vxlan", "segmentation_id": 7, "subnets": {"s": {"id": "s1", "cidr": "10.0.0.0/24"}}},
     },
-    "routers": {"r": {"id": "r1", "external_network": "ext", "subnets": ["s"], "interface_ids": {"s": "p1"}}},
+    "routers": {"r": {"id": "r1", "external_network": "ext", "project": "gone", "subnets": ["s"], "interface_ids": {"s": "p1"}}},
     "security_groups": {
         "g": {
             "id": "g1", "name": "default", "project": "gone",
-            "rules": [{"id": "x", "direction": "ingress", "protocol": "tcp", "port_min": 1, "port_max": 65535}],
+            "rules": [
+                {"id": "x", "direction": "ingress", "protocol": "tcp", "port_min": 1, "port_max": 65535},
+                {"id": "y", "direction": "egress"},
+            ],
         }
     },
 }  # fmt: skip
