@@ -49,14 +49,14 @@ def open_cloud(name: str) -> Cloud:
     """
     connection = connect(name)
     with translated(name):
-        connection.authorize()  # once, here: the lists below run side by side and would each log in
-    return Cloud(
-        name,
-        Nova(name, connection),
-        Neutron(name, connection),
-        Placement(name, connection),
-        Glance(name, connection),
-    )
+        connection.session.get_token()  # once, here: the lists below run side by side and would each log in
+        return Cloud(  # this asks some services for their versions
+            name,
+            Nova(name, connection),
+            Neutron(name, connection),
+            Placement(name, connection),
+            Glance(name, connection),
+        )
 
 
 def look(settings: CaracalSettings, open_: Callable[[str], Cloud] = open_cloud) -> Facts:

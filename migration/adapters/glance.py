@@ -24,5 +24,5 @@ class Glance:
 
     def image_id(self, name: str) -> str | None:
         """Return the id of the one active image of that name, or None where there is none or more than one."""
-        rows = self._rest.get(f"/images?name={quote(name)}&status=active")["images"]
+        rows = self._rest.get(f"/images?name={quote(name)}&status=active", "images")
         return str(rows[0]["id"]) if len(rows) == 1 else None

@@ -27,7 +27,7 @@ class Neutron:
     def agents(self, host: str | None = None) -> list[Agent]:
         """Return every agent, or those of ``host``."""
         query = f"?host={quote(host)}" if host is not None else ""
-        rows = self._rest.get(f"/agents{query}")["agents"]
+        rows = self._rest.get(f"/agents{query}", "agents")
         return [Agent(row["id"], row["host"], row["binary"], row["alive"]) for row in rows]
 
     def delete_agent(self, agent: str) -> None:
@@ -40,10 +40,10 @@ class Neutron:
 
     def network_id(self, name: str) -> str | None:
         """Return the id of the one network of that name, or None where there is none or more than one."""
-        rows = self._rest.get(f"/networks?name={quote(name)}&fields=id")["networks"]
+        rows = self._rest.get(f"/networks?name={quote(name)}&fields=id", "networks")
         return str(rows[0]["id"]) if len(rows) == 1 else None
 
     def port_states(self, server: str) -> list[str]:
         """Return the status of every port of a server (``ACTIVE``, ``DOWN`` …)."""
-        rows = self._rest.get(f"/ports?device_id={quote(server)}&fields=status")["ports"]
+        rows = self._rest.get(f"/ports?device_id={quote(server)}&fields=status", "ports")
         return [str(row["status"]) for row in rows]

@@ -40,7 +40,7 @@ class Nova:
     def services(self, host: str | None = None) -> list[Service]:
         """Return every nova-compute, or the one of ``host``."""
         query = f"&host={quote(host)}" if host is not None else ""
-        rows = self._rest.get(f"/os-services?binary=nova-compute{query}")["services"]
+        rows = self._rest.get(f"/os-services?binary=nova-compute{query}", "services")
         return [_service(row) for row in rows]
 
     def hypervisors(self) -> list[Hypervisor]:
@@ -51,7 +51,7 @@ class Nova:
         """Return the hypervisors of one service host with their servers; their names need not resemble the host's."""
         rows = self._rest.pages("/os-hypervisors/detail", "hypervisors")
         ids = [row["id"] for row in rows if row["service"]["host"] == host]
-        return [_hypervisor(self._rest.get(f"/os-hypervisors/{id_}?with_servers=true")["hypervisor"]) for id_ in ids]
+        return [_hypervisor(self._rest.get(f"/os-hypervisors/{id_}?with_servers=true", "hypervisor")) for id_ in ids]
 
     def servers(self, host: str | None = None) -> tuple[list[Server], int]:
         """Return the servers of all projects in all states.
@@ -83,7 +83,7 @@ class Nova:
 
     def aggregates(self) -> list[Aggregate]:
         """Return every host aggregate."""
-        return [_aggregate(row) for row in self._rest.get("/os-aggregates")["aggregates"]]
+        return [_aggregate(row) for row in self._rest.get("/os-aggregates", "aggregates")]
 
     def flavors(self) -> dict[str, FlavorFacts]:
         """Return the sizes of all flavors, public and private, by name."""
@@ -152,7 +152,7 @@ class Nova:
     def server(self, server: str) -> dict[str, Any] | None:
         """Return one server as Nova shows it, or None where it is gone."""
         try:
-            found: dict[str, Any] = self._rest.get(f"/servers/{server}")["server"]
+            found: dict[str, Any] = self._rest.get(f"/servers/{server}", "server")
         except CloudRefused as error:
             if error.status == 404:
                 return None

@@ -30,31 +30,31 @@ class Placement:
 
     def providers(self) -> dict[str, str]:
         """Return the name of every root resource provider, by UUID."""
-        rows = self._rest.get("/resource_providers")["resource_providers"]
+        rows = self._rest.get("/resource_providers", "resource_providers")
         return {row["uuid"]: row["name"] for row in rows if row.get("parent_provider_uuid") is None}
 
     def providers_named(self, name: str) -> dict[str, str]:
         """Return the resource providers of that name, by UUID."""
-        rows = self._rest.get(f"/resource_providers?name={quote(name)}")["resource_providers"]
+        rows = self._rest.get(f"/resource_providers?name={quote(name)}", "resource_providers")
         return {row["uuid"]: row["name"] for row in rows}
 
     def has_provider(self, provider: str) -> bool:
         """Return whether a provider of that UUID exists."""
-        return bool(self._rest.get(f"/resource_providers?uuid={quote(provider)}")["resource_providers"])
+        return bool(self._rest.get(f"/resource_providers?uuid={quote(provider)}", "resource_providers"))
 
     def consumers(self, provider: str) -> frozenset[str] | None:
         """Return the UUIDs that hold something of a provider, or None where it does not exist."""
         try:
-            answer = self._rest.get(f"/resource_providers/{quote(provider)}/allocations")
+            answer = self._rest.get(f"/resource_providers/{quote(provider)}/allocations", "allocations")
         except CloudRefused as error:
             if error.status == 404:
                 return None
             raise
-        return frozenset(answer["allocations"])
+        return frozenset(answer)
 
     def aggregates(self, provider: str) -> frozenset[str]:
         """Return the UUIDs of the aggregates that a provider is in."""
-        return frozenset(self._rest.get(f"/resource_providers/{quote(provider)}/aggregates")["aggregates"])
+        return frozenset(self._rest.get(f"/resource_providers/{quote(provider)}/aggregates", "aggregates"))
 
     def set_trait(self, provider: str, trait: str, *, present: bool) -> bool:
         """Put a trait on a provider or take it off, creating the trait where it is missing.
@@ -70,7 +70,7 @@ class Placement:
         Raises:
             CloudRefused: among others 409, where somebody changed the provider meanwhile.
         """
-        answer = self._rest.get(f"/resource_providers/{quote(provider)}/traits")
+        answer = self._rest.call("GET", f"/resource_providers/{quote(provider)}/traits")
         traits = set(answer["traits"])
         if (trait in traits) is present:
             return False

@@ -81,9 +81,7 @@ class Rest:
         try:
             return response.json()
         except ValueError:
-            raise CloudUnreachable(
-                self.cloud, f"{method} {path} was answered with something that is not JSON; is it the right endpoint?"
-            ) from None
+            raise self._strange(f"{method} {path}", "something that is not JSON") from None
 
     def pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
         """Read a whole list, page by page.
@@ -102,14 +100,31 @@ class Rest:
         url = f"{path}{glue}limit={PAGE}"
         while url:
             answer = self.call("GET", url)
-            rows = answer[key]
+            rows = self._under(key, answer, url)
             yield from rows
             more = any(link.get("rel") == "next" for link in answer.get(f"{key}_links", ()))
             url = f"{path}{glue}limit={PAGE}&marker={rows[-1].get('uuid') or rows[-1]['id']}" if more and rows else ""
 
-    def get(self, path: str) -> Any:
-        """Return the JSON at ``path``; raises as ``call``."""
-        return self.call("GET", path)
+    def get(self, path: str, key: str) -> Any:
+        """Return what stands under ``key`` in the JSON at ``path``; raises as ``call``."""
+        return self._under(key, self.call("GET", path), path)
+
+    def _under(self, key: str, answer: Any, path: str) -> Any:
+        if not isinstance(answer, dict) or answer.get(key) is None:
+            raise self._strange(f"GET {path}", f"JSON that has no {key}")
+        return answer[key]
+
+    def _strange(self, request: str, found: str) -> CloudUnreachable:
+        return CloudUnreachable(self.cloud, f"{request} was answered with {found}; is it the right endpoint?")
+
+
+# NotSupported is what openstacksdk says of a service whose versions it could not read.
+_NO_ANSWER = (
+    keystone.ConnectFailure,
+    keystone.RetriableConnectionFailure,
+    keystone.DiscoveryFailure,
+    openstack.exceptions.NotSupported,
+)
 
 
 class translated:  # noqa: N801 - reads as a word where it is used
@@ -136,10 +151,10 @@ class translated:  # noqa: N801 - reads as a word where it is used
                 self._cloud,
                 f"Keystone refused the log-in ({error}); check the user and password of this cloud in clouds.yaml",
             ) from error
-        if isinstance(error, keystone.ConnectFailure | keystone.RetriableConnectionFailure | keystone.DiscoveryFailure):
+        if isinstance(error, _NO_ANSWER):
             raise CloudUnreachable(
                 self._cloud,
-                f"no answer ({error}); check that the cloud is up and that auth_url is right, then run again",
+                f"no answer ({error}); check that the cloud is up and auth_url in clouds.yaml is right, then run again",
             ) from error
         if isinstance(error, keystone.ClientException | openstack.exceptions.SDKException):
             raise CloudError(self._cloud, f"{error}; see the log of this service, then run again") from error
@@ -160,7 +175,8 @@ def connect(cloud: str) -> Connection:
     try:
         config = OpenStackConfig()
         region = config.get_one(cloud=cloud)
-    except openstack.exceptions.ConfigException as error:
+    # openstacksdk lets most of what is wrong in an entry through as it comes.
+    except (openstack.exceptions.ConfigException, keystone.ClientException, AttributeError, TypeError) as error:
         raise CloudUnreachable(
             cloud,
             f"clouds.yaml has no usable entry of this name ({error}); expected it in the current directory,"
