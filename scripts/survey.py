@@ -72,18 +72,18 @@ def survey(cloud: str) -> Survey:
         identity = Rest(cloud, connection.identity)
         compute = Rest(cloud, connection.compute, FLAVORS_WITH_SPECS)
         network = Rest(cloud, connection.network)
-    projects = {row["id"]: row for row in identity.get("/projects")["projects"]}
+    projects = {row["id"]: row for row in identity.get("/projects", "projects")}
     flavors = _sorted(compute.pages("/flavors/detail?is_public=None", "flavors"))
     owners = frozenset(row["tenant_id"] for row in compute.pages("/servers/detail?all_tenants=1", "servers"))
     networks = _sorted(network.pages("/networks", "networks"))
     routers = _sorted(network.pages("/routers", "routers"))
     groups = _sorted(network.pages("/security-groups", "security_groups"))
     owning = owners | {row["project_id"] for row in (*networks, *routers)}
-    services = compute.get("/os-services?binary=nova-compute")["services"]
+    services = compute.get("/os-services?binary=nova-compute", "services")
     return Survey(
         projects=projects,
         quotas={
-            project: compute.get(f"/os-quota-sets/{project}")["quota_set"]
+            project: compute.get(f"/os-quota-sets/{project}", "quota_set")
             for project in sorted(owning & projects.keys())
         },
         flavors=flavors,
@@ -91,7 +91,7 @@ def survey(cloud: str) -> Survey:
             row["id"]: tuple(
                 sorted(
                     access["tenant_id"]
-                    for access in compute.get(f"/flavors/{row['id']}/os-flavor-access")["flavor_access"]
+                    for access in compute.get(f"/flavors/{row['id']}/os-flavor-access", "flavor_access")
                 )
             )
             for row in flavors
