@@ -18,7 +18,7 @@ from migration.adapters.placement import Placement
 from migration.adapters.rest import connect, translated
 from migration.errors import CloudError
 from migration.facts import Aggregate, CloudFacts, Facts
-from migration.marks import Record, parse_ledger
+from migration.marks import Record, is_ours, parse_ledger
 from migration.names import LEDGER_AGGREGATE
 from migration.settings import CaracalSettings, Membership
 from migration.witnesses import looks_empty
@@ -94,7 +94,8 @@ def look_at_cloud(cloud: Cloud, leaving: Iterable[str] = ()) -> CloudFacts:
 
     Arguments:
         cloud: the cloud.
-        leaving: nodes that want to leave it; Placement is asked about those that look empty.
+        leaving: nodes that want to leave it; of these and those that we closed, Placement is asked about the ones that
+            look empty.
 
     Returns:
         Its facts.
@@ -129,8 +130,12 @@ def look_at_cloud(cloud: Cloud, leaving: Iterable[str] = ()) -> CloudFacts:
         flavors=found["flavors"],
         ledger=ledger_of(found["aggregates"]),
     )
+    closed = {service.host for service in facts.services if is_ours(service.reason)}
     providers = [
-        hypervisor.id for node in leaving if looks_empty(facts, node) for hypervisor in facts.hypervisors_of(node)
+        hypervisor.id
+        for node in sorted(closed.union(leaving))
+        if looks_empty(facts, node)
+        for hypervisor in facts.hypervisors_of(node)
     ]
     return replace(facts, allocations=_allocations(cloud, providers))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fleet import HOOK, make_settings
+from fleet import HOOK, look, make_settings, make_world
 
 from migration.facts import Agent, Aggregate, CloudFacts, Facts, Hypervisor, Migration, Server, Service
 from migration.marks import REGISTERED_DISABLED, Mark, Record, Stage
@@ -416,3 +416,10 @@ def test_a_settled_fleet_has_nothing_to_do() -> None:
 def test_instances_are_what_the_most_cautious_witness_counts() -> None:
     assert one("stein", [on_old(servers=1, vms=3)], []).instances == 3
     assert plan_of({"cmp01": "stein"}, None, []).nodes["cmp01"].instances is None
+
+
+def test_a_node_that_is_given_back_has_its_phase_from_a_real_look() -> None:
+    world = make_world("cmp01")
+    world.mark("cmp01", Mark.LEAVING)
+    settings = make_settings({"cmp01": "stein"})
+    check(make_plan(settings, look(world, settings)).nodes["cmp01"], "empty", ["enable"], "given back")
