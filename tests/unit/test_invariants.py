@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from world import WITNESSES, Killed, World
 
 from migration.errors import CloudRefused, CloudUnreachable
-from migration.marks import is_ours
+from migration.marks import Mark, is_ours
 from migration.settings import CaracalSettings
 
 QUIET = 12
@@ -179,6 +179,36 @@ def test_a_change_of_mind_after_a_kill_at_any_call_leads_back_or_onward_but_neve
             assert world.old.services["cmp01"].enabled is (back == "stein")
         until_quiet(world, wanted)
         assert world.open_to_users("cmp01")
+
+
+def stopped_meanwhile(world: World) -> None:
+    """What a killed ``up`` leaves behind ends its step while the next one has looked already."""
+    world.mark("cmp01", Mark.MOVING)
+    world.old.running.discard("cmp01")
+
+
+@pytest.mark.parametrize("membership", ["stein", "draining", "caracal"])
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda world: world.boot("stein", "cmp01"),
+        lambda world: world.by_hand("stein", "cmp01", enabled=False),
+        lambda world: world.by_hand("stein", "cmp01", enabled=True),
+        lambda world: world.mark("cmp01", Mark.LEAVING),
+        stopped_meanwhile,
+    ],
+    ids=["an instance appears", "disabled", "enabled", "marked", "stopped"],
+)
+def test_a_plan_that_the_world_has_overtaken_does_no_harm(membership: str, happens: Callable[[World], object]) -> None:
+    for mark in (None, Mark.LEAVING):
+        world, _ = fresh(ONE)
+        if mark is not None:
+            world.mark("cmp01", mark)
+        wanted = make_settings({"cmp01": membership, "cmp02": "stein"})
+        up(world, wanted, checker=world.checker, between=lambda world=world: happens(world))
+        world.checker.after_up()
+        until_quiet(world, wanted)
+        assert "cmp01" in world.old.running or world.open_to_users("cmp01")
 
 
 # ------------------------------------------------------------------------------------------------------ whole fleets
