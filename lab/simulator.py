@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
-from openstack.exceptions import SDKException
+from openstack.exceptions import NotFoundException, SDKException
 
 from lab import seed
 from lab.clouds import administrator, identity, tenant
@@ -21,7 +21,7 @@ from lab.state import State
 
 ERRORS = (SDKException, ClientException)
 TICK = 0.5
-RETRY = 5.0  # seconds until a cloud that refused is asked again
+RETRY = 5.0  # seconds until a server that was to end is looked for again
 FLAVOR = "visa.tiny"
 FIRST_NEW = 1000  # VISA's numbers for instances go on; so high that they are told apart at a glance
 
@@ -60,6 +60,7 @@ class Simulator:
         self._log = log
         self._lifetimes = lifetimes
         self._due: list[tuple[float, str, str, str]] = []  # when, in which cloud, which server, its name
+        self._ended: set[str] = set()
         self._wishes = 0  # owners whose instance on the old cloud ended, and who want a new one
         self._next = FIRST_NEW
 
@@ -82,15 +83,19 @@ class Simulator:
         heapq.heappush(self._due, (time.monotonic() + self._lifetimes.of(name), cloud, server, name))
 
     def _end(self, connection: Connection, cloud: str, server: str, name: str) -> None:
-        self._write("end", cloud=cloud, server=server, name=name)
+        """End an instance, and come back to see that it is gone: a busy Nova may forget what it was asked."""
+        first = server not in self._ended
+        if first:
+            self._write("end", cloud=cloud, server=server, name=name)
+            self._ended.add(server)
+            self._wishes += cloud == OLD
         try:
+            if not first and _gone(connection, server):
+                return
             connection.compute.delete_server(server)
         except ERRORS as error:
             self._write("end-failed", cloud=cloud, server=server, name=name, why=str(error))
-            heapq.heappush(self._due, (time.monotonic() + RETRY, cloud, server, name))
-            return
-        if cloud == OLD:
-            self._wishes += 1
+        heapq.heappush(self._due, (time.monotonic() + RETRY, cloud, server, name))
 
     def _try_start(self, new: Connection) -> None:
         try:
@@ -122,3 +127,11 @@ class Simulator:
     def _write(self, event: str, **values: object) -> None:
         with self._log.open("a") as log:
             log.write(json.dumps({"time": round(time.time(), 3), "event": event, **values}) + "\n")
+
+
+def _gone(connection: Connection, server: str) -> bool:
+    try:
+        connection.compute.get_server(server)
+    except NotFoundException:
+        return True
+    return False

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -144,7 +145,7 @@ def _up(stage: Stage, project: Project, stack: str) -> None:
     """Run ``pulumi up``, showing what the steps say and keeping the rest in a log."""
     stage.line(f"pulumi up --stack {stack}")
     command = ["pulumi", "up", "--yes", "--non-interactive", "--stack", stack]
-    said: list[str] = []
+    last: deque[str] = deque(maxlen=40)
     with (
         (project.directory / "demo.log").open("a") as log,
         subprocess.Popen(
@@ -160,15 +161,11 @@ def _up(stage: Stage, project: Project, stack: str) -> None:
         assert engine.stdout is not None  # noqa: S101 - it is a pipe
         for line in engine.stdout:
             log.write(line)
-            said.append(line)
+            last.append(line)
             if found := SAID.search(line.rstrip()):
                 stage.line(f"  {found[1]}", "green" if " done" in found[1] else "")
     if engine.returncode:
-        raise LabError(f"pulumi up of {stack} ended with {engine.returncode}:\n{''.join(said[-40:])}")
-    for line in said:
-        if line.strip().startswith("stein: "):
-            stage.line(f"  {line.strip()}", "cyan")
-            break
+        raise LabError(f"pulumi up of {stack} ended with {engine.returncode}:\n{''.join(last)}")
 
 
 @contextmanager
@@ -243,7 +240,7 @@ def _how_to_go_on(lab: Lab) -> None:
     if NAME not in all_labs():
         return
     console.print(f"\nThe lab stays up. In {Path(sys.executable).parents[2]}:", soft_wrap=True)
-    console.print('  . .venv/bin/activate; eval "$(python -m toolchain env)"; eval "$(python -m lab env --name demo)"')
+    console.print('  . .venv/bin/activate; eval "$(python -m lab env --name demo)"')
     console.print(f"  cd {lab.directory / 'project'}", soft_wrap=True)
     console.print("  pulumi preview --stack caracal; visa-migration status")
     console.print("and at the end, there again: python -m lab down --name demo")

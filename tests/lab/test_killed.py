@@ -64,7 +64,7 @@ def _first_accepted(project: Project) -> None:
     assert serves_in_caracal(project, FIRST)
 
 
-@pytest.mark.parametrize(("number", "step"), enumerate(STEPS, 2))
+@pytest.mark.parametrize(("number", "step"), list(enumerate(STEPS, 2)))
 def test_killed_in_a_step_ends_the_same(project: Project, number: int, step: str) -> None:
     node = f"cmp{number:02}"
     project.member("caracal", node)
