@@ -123,6 +123,16 @@ def test_each_pair_of_clouds_has_its_own_lock(tmp_path: Path, monkeypatch: pytes
 # ----------------------------------------------------------------------------------------------------------- the engine
 
 
+@pytest.fixture(autouse=True)
+def _tests_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that ended the process of the tests would end them with exit code 0."""
+
+    def ended(code: int) -> None:
+        pytest.fail(f"the process of the tests would have ended with {code}")
+
+    monkeypatch.setattr("migration.guardian.os._exit", ended)
+
+
 def test_an_engine_that_is_gone_already() -> None:
     with running("") as engine:
         engine.wait()

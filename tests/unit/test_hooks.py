@@ -166,6 +166,23 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> 
     assert ended(pids)
 
 
+def test_what_a_hook_started_may_end_well(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    child = f"""
+import signal
+def end(*_): open({str(told)!r}, 'w').write('told to end'); raise SystemExit
+signal.signal(signal.SIGTERM, end)
+print('ready', flush=True)
+signal.pause()
+"""
+    program = f"import subprocess; subprocess.run([sys.executable, '-c', {child!r}])"
+    ignores = "import signal; signal.signal(signal.SIGTERM, lambda *_: None)\n"
+    lines: list[str] = []
+    result = run(tmp_path, ignores + program, say=lines.append, interrupted=lambda: bool(lines))["cmp07"]
+    assert not result.ok
+    assert told.read_text() == "told to end"
+
+
 def test_a_hook_that_takes_too_long_is_ended_even_if_it_said_that_all_is_well(tmp_path: Path) -> None:
     program = says(OK) + "\nimport signal; signal.pause()"
     result = run(tmp_path, program, timeout=0.5)["cmp07"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet import HOOK, FakeEngine, FakeLock, SwiftActor, make_actor, make_orders, make_settings, make_world
+from fleet import HOOK, FakeEngine, FakeLock, SwiftActor, make_actor, make_orders, make_settings, make_world, up
 from world import Guest, World
 
 from migration import audit, join, leave
@@ -465,6 +465,28 @@ def test_a_record_that_cannot_be_written_stops_only_its_node() -> None:
     assert results["cmp01"][0] is False
     assert "that could not be recorded" in results["cmp01"][1]
     assert results["cmp02"] == (True, "")
+
+
+def test_one_node_that_fails_does_not_stop_the_others_and_the_next_up_goes_on() -> None:
+    world = make_world("cmp01", "cmp02", "cmp03")
+    world.record("cmp99", Record(Stage.ACCEPTED, "2026-11-23T10:00:00Z"))
+    more = {"budget": {"moving": 3, "per_datacenter": 3}}
+    settings = make_settings({"cmp01": "caracal", "cmp02": "caracal", "cmp03": "caracal"}, **more)
+    world.hook_fails = {"leave cmp01": "task X: no", "join cmp02": "task Y: no"}
+    ran = up(world, settings)
+    assert ran.failed() == {
+        "cmp01": "cmp01: stop-compute: the leave hook failed: task X: no",
+        "cmp02": "cmp02: host-hook: task Y: no",
+    }
+    assert world.open_to_users("cmp03")
+    assert not [
+        call
+        for call in world.calls
+        if call.what == "hypervisors_of" and call.cloud == "caracal" and call.args == ("cmp02",)
+    ]
+    world.hook_fails = {}
+    assert up(world, settings).failed() == {}
+    assert [world.open_to_users(node) for node in ("cmp01", "cmp02")] == [True, True]
 
 
 # ---------------------------------------------------------------------------------------------------- a run of steps
