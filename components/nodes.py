@@ -145,6 +145,8 @@ class Nodes(pulumi.ComponentResource):
 def _tell(one: NodePlan, resource: pulumi.Resource) -> None:
     """Show in preview and up why a node that is not settled is where it is."""
     line = f"{one.node}: phase {one.phase}, membership {one.membership}: {one.message}"
+    if one.steps:
+        line += f"; now: {', '.join(one.steps)}"
     if one.attention:
         pulumi.log.warn(line, resource)
     elif not one.settled:

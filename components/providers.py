@@ -139,7 +139,7 @@ class ArrivalProvider(_Provider):
     def _arrive(self, props: Mapping[str, Any]) -> Report:
         if not props["steps"] or props["held"]:
             return Report(stays=props["held"])
-        deployed = props["deployed"]
+        deployed = props.get("deployed")  # the engine leaves out an input that is None
         if deployed is not None and not deployed["ok"]:
             return Report(failed=f"{props['node']}: {Step.HOST_HOOK}: {deployed['message']}")
         actor = self.actor()

@@ -6,6 +6,7 @@ before it acts; if the world has changed the node stays as it is, and that is no
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -98,6 +99,11 @@ def _one(actor: Actor, cloud: str, node: str, step: Step, act: Act) -> tuple[Out
     except MigrationError as error:
         # The sentence of an error of another node's cloud or step must still name this node.
         sentence = str(error) if node in str(error) else f"{node}: {step}: {error}"
+        actor.tell(cloud, node, step, audit.FAILED, sentence)
+        return NOTHING, sentence
+    except Exception as error:  # noqa: BLE001 - a mistake of ours on one node must not stop the others either
+        traceback.print_exc()
+        sentence = f"{node}: {step}: unexpected {type(error).__name__}: {error}; see the log of this run, and report it"
         actor.tell(cloud, node, step, audit.FAILED, sentence)
         return NOTHING, sentence
     actor.tell(cloud, node, step, outcome.result, outcome.detail)

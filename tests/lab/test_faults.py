@@ -18,7 +18,7 @@ from lab.project import Project
 
 pytestmark = pytest.mark.lab
 
-HOSTS = 10
+HOSTS = 13
 FIRST = "cmp01"
 
 

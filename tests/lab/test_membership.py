@@ -21,8 +21,7 @@ from migration.marks import Mark
 
 pytestmark = pytest.mark.lab
 
-HOSTS = 10
-INSTANCES = 10
+HOSTS = 13
 
 LEAVE = ["stop-compute", "delete-service", "delete-agents", "prove-gone"]
 JOIN = ["host-hook", "wait-up", "place", "probe", "enable"]
@@ -32,7 +31,6 @@ JOIN = ["host-hook", "wait-up", "place", "probe", "enable"]
 def accepted(project: Project) -> Project:
     """A project whose first node has been accepted, so that waves of several nodes may move."""
     if not serves_in_caracal(project, "cmp01"):
-        end_instances(project, "cmp01")
         project.member("caracal", "cmp01")
         project.up()
     return project
@@ -45,6 +43,7 @@ def test_fresh_stacks_are_settled(project: Project) -> None:
 
 
 def test_preview_shows_every_step_and_up_takes_them(project: Project) -> None:
+    project.lab.boot("stein", "visa-101", node="cmp01")
     project.member("caracal", "cmp01")
     drains = project.up()
     assert "cmp01: phase stein, membership caracal: 1 instance left" in drains.stdout
@@ -67,13 +66,11 @@ def test_preview_shows_every_step_and_up_takes_them(project: Project) -> None:
 
 
 def test_users_servers_land_on_an_accepted_node(accepted: Project) -> None:
-    server = accepted.lab.boot("caracal", "visa-101", node="cmp01")
+    server = accepted.lab.boot("caracal", "visa-201", node="cmp01")
     accepted.lab.end("caracal", server)
 
 
 def test_wave_of_two_datacenters_moves_with_one_hook(accepted: Project) -> None:
-    for node in ("cmp02", "cmp03", "cmp04"):
-        end_instances(accepted, node)
     accepted.member("caracal", "cmp02", "cmp03", "cmp04")  # cmp02 and cmp04 stand in dc2, cmp03 in dc1
     said = accepted.up().stdout
     assert serves_in_caracal(accepted, "cmp02")
@@ -86,7 +83,6 @@ def test_wave_of_two_datacenters_moves_with_one_hook(accepted: Project) -> None:
 
 
 def test_draining_never_moves_and_is_given_back(project: Project) -> None:
-    end_instances(project, "cmp05")
     project.member("draining", "cmp05")
     project.up()
     assert service(project, "stein", "cmp05").disabled_reason == Mark.LEAVING
@@ -122,7 +118,6 @@ def test_instance_that_appears_between_look_and_leave_keeps_its_node(accepted: P
         f"Lab({name!r}).boot('stein', 'visa-901', node=sys.argv[1])\n"
         f"sys.exit(subprocess.call([sys.executable, '-m', 'lab', 'hook', 'leave', '--name', {name!r}, sys.argv[1]]))\n"
     )
-    end_instances(accepted, "cmp07")
     accepted.member("caracal", "cmp07")
     with accepted.changed(hooks={**accepted.hooks(), "leave": {"argv": [sys.executable, str(late), "{node}"]}}):
         said = accepted.up().stdout

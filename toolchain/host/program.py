@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import runpy
+import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,8 @@ def main() -> int:
         The exit code: 0, or ``SHOWN`` when the program failed and the user has been told why.
     """
     end_with_parent()
+    # The engine stops us, and says so more than once: no waiting thread may hold us, and no traceback be shown.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)  # whole lines, at once: the engine shows them as they come
@@ -91,9 +94,4 @@ def _readable(error: Exception, program: Path) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:  # the engine stops: threads that still wait for it must not hold us
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(_INTERRUPTED)
+    sys.exit(main())
