@@ -156,8 +156,8 @@ class Project:
         return self._run(["pulumi", *words, "--non-interactive"], check=check)
 
     def up(self, stack: str = NEW, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run ``pulumi up``, as ``pulumi`` above."""
-        return self.pulumi("up", "--yes", "--stack", stack, *words, check=check)
+        """Run ``pulumi up`` without its preview, as ``pulumi`` above."""
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", stack, *words, check=check)
 
     def preview(self, stack: str = NEW, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``pulumi preview``, as ``pulumi`` above."""

@@ -60,7 +60,7 @@ def other_clouds(project: Project, tmp_path: Path, **changes: Any) -> Iterator[N
 def refused(project: Project, *words: str) -> str:
     """Run ``pulumi up``, which must fail without having touched anything, and return what it said."""
     before = project.audit.read_text()
-    ended = project.up("caracal", *words, check=False)
+    ended = project.pulumi("up", "--yes", "--stack", "caracal", *words, check=False)
     assert ended.returncode != 0
     assert project.audit.read_text() == before
     return ended.stdout
