@@ -175,6 +175,7 @@ def up(
     plan = make_plan(settings, look(world, settings))
     if between is not None:
         between()
+        world.tick += 1  # it happened before the first step began
     if plan.refusals:
         return Ran(plan, 0)
     orders = make_orders(settings)

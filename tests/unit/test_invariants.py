@@ -215,6 +215,7 @@ def test_a_plan_that_the_world_has_overtaken_does_no_harm(membership: str, happe
 
 HOSTS = ["cmp01", "cmp02", "cmp03", "cmp04", "cmp05"]
 SITES = {host: "dc2" if int(host[-1]) % 2 == 0 else "dc1" for host in HOSTS}
+BREAKS = ["leave", "join", "join-old", "never_up", "stays_unmapped", "probe_fails", "port_down", "probe_stuck"]
 memberships = st.sampled_from(["stein", "draining", "caracal", "caracal"])
 hosts = st.sampled_from(HOSTS)
 
@@ -222,16 +223,34 @@ hosts = st.sampled_from(HOSTS)
 class Fleet(RuleBasedStateMachine):
     """Operators, users and bad luck against the migration."""
 
-    @initialize(moving=st.integers(1, 3), per_datacenter=st.integers(1, 2), can_start=st.booleans())
-    def begin(self, moving: int, per_datacenter: int, *, can_start: bool) -> None:
+    @initialize(
+        moving=st.integers(1, 3),
+        per_datacenter=st.integers(1, 2),
+        can_start=st.booleans(),
+        scheduled=st.sampled_from([True, True, False]),
+        wanted=st.lists(memberships, min_size=len(HOSTS), max_size=len(HOSTS)),
+        broken=st.lists(st.tuples(hosts, st.sampled_from(BREAKS)), max_size=2),
+    )
+    def begin(
+        self,
+        moving: int,
+        per_datacenter: int,
+        wanted: list[str],
+        broken: list[tuple[str, str]],
+        *,
+        can_start: bool,
+        scheduled: bool,
+    ) -> None:
         self.world = make_world(*HOSTS)
         self.more = {"budget": {"moving": moving, "per_datacenter": per_datacenter}}
         if not can_start:
             hook = {"argv": ["hook", "{nodes}"], "timeout": 60}
             self.more["hooks"] = {"leave": hook, "join": hook}
-        self.wanted = dict.fromkeys(HOSTS, "stein")
+        self.wanted = dict(zip(HOSTS, wanted, strict=True))
+        for host, what in broken:
+            self.node_breaks(host, what)
         watched(self.world, self.settings())
-        self.meddled: set[str] = set()
+        self.scheduled = scheduled
 
     def settings(self) -> CaracalSettings:
         return make_settings({f"{h}@{SITES[h]}": m for h, m in self.wanted.items()}, **self.more)
@@ -261,7 +280,6 @@ class Fleet(RuleBasedStateMachine):
     @rule(host=hosts, cloud=st.sampled_from(["stein", "caracal"]))
     def operator_disables(self, host: str, cloud: str) -> None:
         self.world.by_hand(cloud, host, enabled=False)
-        self.meddled.add(host)
 
     @rule(host=hosts)
     def operator_gives_back(self, host: str) -> None:
@@ -269,17 +287,19 @@ class Fleet(RuleBasedStateMachine):
         if service and not service.enabled and not is_ours(service.reason):
             self.world.by_hand("stein", host, enabled=True)
 
-    @rule(host=hosts, kind=st.sampled_from(["leave", "join", "join-old"]))
-    def hook_breaks(self, host: str, kind: str) -> None:
-        self.world.hook_fails[f"{kind} {host}"] = "task X: no"
-
-    @rule(host=hosts, what=st.sampled_from(["never_up", "stays_unmapped", "probe_fails", "port_down", "probe_stuck"]))
+    @rule(host=hosts, what=st.sampled_from(BREAKS))
     def node_breaks(self, host: str, what: str) -> None:
-        getattr(self.world, what).add(host)
+        if what in {"leave", "join", "join-old"}:
+            self.world.hook_fails[f"{what} {host}"] = "task X: no"
+        else:
+            getattr(self.world, what).add(host)
 
-    @rule()
-    def cell_goes_down(self) -> None:
-        self.world.old.cell_down = True
+    @rule(who=st.sampled_from(["cell", "vms", "placement"]))
+    def witness_falls_silent(self, who: str) -> None:
+        if who == "cell":
+            self.world.old.cell_down = True
+        else:
+            self.world.old.mute.add(who)
         self.world.checker.silent = self.world.tick
 
     @rule()
@@ -327,16 +347,17 @@ class Fleet(RuleBasedStateMachine):
         world.new.unmapped.clear()
         world.hook_fails.clear()
         world.old.cell_down = False
+        world.old.mute.clear()
         world.checker.silent = None
 
     @invariant()
-    def no_node_is_in_two_clouds(self) -> None:
-        if hasattr(self, "world"):
-            assert not self.world.old.services.keys() & self.world.new.services.keys()
+    def a_scheduled_job_runs_up_again(self) -> None:
+        if self.scheduled:
+            self.up([])
 
     def teardown(self) -> None:
         """Mended, emptied, and with everybody wanting the same, the fleet comes to rest in the new cloud."""
-        if not hasattr(self, "meddled"):
+        if not hasattr(self, "wanted"):
             return
         self.mend()
         world = self.world
@@ -364,7 +385,7 @@ class Fleet(RuleBasedStateMachine):
 
 
 Fleet.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

@@ -68,6 +68,7 @@ class State:
     flavors: dict[str, str] = field(default_factory=dict)
     down: bool = False
     cell_down: bool = False
+    mute: set[str] = field(default_factory=set)  # witnesses that cannot answer: "vms", "placement"
 
     def group(self, name: str) -> Group:
         return next(group for group in self.groups if group.name == name)
@@ -329,7 +330,7 @@ class FakeNova(_Fake):
             self.state.hypervisors[host],
             host,
             host,
-            sum("vms" in guest.seen_by for guest in guests),
+            None if "vms" in self.state.mute else sum("vms" in guest.seen_by for guest in guests),
             frozenset(guest.id for guest in guests if "cell" in guest.seen_by),
         )
 
@@ -504,7 +505,7 @@ class FakePlacement(_Fake):
     def consumers(self, provider: str) -> frozenset[str] | None:
         self._call("consumers", provider)
         host = next((h for h, p in self.state.hypervisors.items() if p == provider), None)
-        if host is None:
+        if host is None or "placement" in self.state.mute:
             return None
         return frozenset(g.id for g in self.state.on(host) if "placement" in g.seen_by)
 
