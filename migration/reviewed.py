@@ -42,7 +42,12 @@ def read_reviewed(path: Path) -> dict[str, Reviewed]:
     """
     try:
         resources = json.loads(path.read_bytes())["resourcePlans"]
-        states = {urn.rpartition("::")[2]: planned["state"] for urn, planned in resources.items() if "state" in planned}
+        # A resource that stays the same has no steps, though its state still shows those of an earlier run.
+        states = {
+            urn.rpartition("::")[2]: {} if planned["steps"] == ["same"] else planned["state"]
+            for urn, planned in resources.items()
+            if "state" in planned
+        }
         joining = states.get("host-hook", {}).get("nodes", [])
         nodes = {name.removeprefix("departure-") for name in states if name.startswith("departure-")}
         return {

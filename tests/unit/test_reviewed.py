@@ -64,10 +64,11 @@ def test_overtaken_node_says_so() -> None:
 def test_saved_plan_is_read(tmp_path: Path) -> None:
     saved = {
         "resourcePlans": {
-            f"{URN}departure-cmp01": {"state": {"steps": ["disable", "stop-compute"]}},
-            f"{URN}arrival-cmp01": {"state": {"steps": ["wait-up"]}},
-            f"{URN}departure-cmp02": {"state": {"steps": []}},
-            f"{URN}host-hook": {"state": {"nodes": ["cmp01"]}},
+            f"{URN}departure-cmp01": {"steps": ["update"], "state": {"steps": ["disable", "stop-compute"]}},
+            f"{URN}arrival-cmp01": {"steps": ["create"], "state": {"steps": ["wait-up"]}},
+            # Nothing to do; the state shows what an earlier run did.
+            f"{URN}departure-cmp02": {"steps": ["same"], "state": {"steps": ["disable"]}},
+            f"{URN}host-hook": {"steps": ["update"], "state": {"nodes": ["cmp01"]}},
             f"{URN}summary": {"goal": {}},
         }
     }
@@ -79,7 +80,8 @@ def test_saved_plan_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"resourcePlans": {"x::departure-a": {"state": {"steps": ["fly"]}}}}']
+    "content",
+    ["", "[]", "{}", '{"resourcePlans": {"x::departure-a": {"steps": ["update"], "state": {"steps": ["fly"]}}}}'],
 )
 def test_anything_else_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "plan.json").write_text(content)
