@@ -110,14 +110,16 @@ class HostHookProvider(_Provider):
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
         """Run the hook for the nodes whose departure is complete."""
-        left = [node for node in props["nodes"] if not props["held"][node]]
-        results: dict[str, HookResult] = {}
+        held: Mapping[str, str] = props["held"]
+        left = [node for node in props["nodes"] if not held[node]]
+        # Every node has a result: an arrival whose input went missing would no longer fit a saved plan.
+        results = {node: HookResult(ok=False, message=held[node]) for node in props["nodes"]}
         if left:
             actor = self.actor()
             try:
-                results = join.host_hook(actor, left)
+                results |= join.host_hook(actor, left)
             except StepError as error:
-                results = dict.fromkeys(left, HookResult(ok=False, message=str(error)))
+                results |= dict.fromkeys(left, HookResult(ok=False, message=str(error)))
         return {**props, "results": {node: asdict(result) for node, result in results.items()}}
 
     def identity(self, _props: Mapping[str, Any]) -> str:
