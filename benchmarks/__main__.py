@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from types import FrameType
+from typing import TextIO
 from unittest.mock import patch
 
 import click
@@ -65,8 +66,8 @@ class Measured:
 
 @click.command()
 @click.option("--repetitions", default=5, show_default=True, type=click.IntRange(1))
-@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write every number here, too.")
-def main(repetitions: int, file: Path | None) -> None:
+@click.option("--json", "file", type=click.File("w", lazy=False), help="Write every number here, too.")
+def main(repetitions: int, file: TextIO | None) -> None:
     """Measure how cost grows with the fleet, on a lab of our own that is taken down at the end."""
     signal.signal(signal.SIGTERM, _interrupt)
     warnings.simplefilter("ignore")  # openstacksdk announces in every connection what it will drop
@@ -79,10 +80,11 @@ def main(repetitions: int, file: Path | None) -> None:
         console.print(f"[bold red]benchmark: stopped:[/] {error}", soft_wrap=True)
         sys.exit(1)
     _show(measured, repetitions)
-    console.print(f"\n{before['cores']} cores; load before: {before['load']}")
+    loads = [before["load"], *(each.load for each in measured)]
+    console.print(f"\n{before['cores']} cores; load before, and at the end of each size: {', '.join(map(str, loads))}")
     if file:
         numbers = {"machine": before, "repetitions": repetitions, "fleets": [asdict(each) for each in measured]}
-        file.write_text(json.dumps(numbers, indent=2) + "\n")
+        file.write(json.dumps(numbers, indent=2) + "\n")
 
 
 def _measure(grown: Fleet, size: int, repetitions: int, openstack: Path) -> Measured:
@@ -112,9 +114,8 @@ def _show(measured: list[Measured], repetitions: int) -> None:
         )  # fmt: skip
     console.print(table)
 
-    ends = [(one.nodes, medians(one.seconds)["preview"]) for one in (measured[0], measured[-1])]
-    base = median(measured[0].seconds["empty"])
-    console.print(f"one more node: {per_node(*ends) / base:.3f} of a preview of the empty program\n")
+    more = per_node((measured[0].nodes, measured[0].preview), (measured[-1].nodes, measured[-1].preview))
+    console.print(f"one more node costs {more:.3f} of a preview of the empty program\n")
 
     situations = list(measured[0].requests)
     table = _table("Requests of one look (log-in + lists + nodes)", ["nodes", *situations])
@@ -132,7 +133,6 @@ def _show(measured: list[Measured], repetitions: int) -> None:
             f"{one.loop:.0f}",
         )  # fmt: skip
     console.print(table)
-    console.print("load at the end of each size: " + ", ".join(str(one.load) for one in measured))
 
 
 def _requests(counted: dict[str, int]) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from unittest.mock import patch
 
 from benchmarks.measure import requests_counted
+from lab import LabError
 from migration.adapters import rest
 from migration.observe import look
 from migration.settings import CaracalSettings, Membership
@@ -22,6 +23,9 @@ def requests_of_looks(settings: CaracalSettings) -> dict[str, Counter[str]]:
 
     Returns:
         The requests by kind; of a look while nobody leaves, while ``LEAVING`` nodes do, and with small pages.
+
+    Raises:
+        LabError: a cloud could not be asked.
     """
     leaving = dict(settings.nodes)
     for name in list(leaving)[:LEAVING]:
@@ -40,5 +44,5 @@ def _requests_of(settings: CaracalSettings) -> Counter[str]:
         facts = look(settings)
     error = facts.old_error or facts.new_error
     if error:
-        raise RuntimeError(f"a cloud could not be asked, so nothing was counted: {error}")
+        raise LabError(f"a cloud of the lab could not be asked, so the count is no look's: {error}")
     return counter
