@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pulumi
 import pulumi_openstack as openstack
-from pulumi.runtime import get_config_env
+from pulumi.runtime import get_config_env, get_config_secret_keys_env
 
 from components.new_cloud import declare_new_cloud
 from components.nodes import Nodes
@@ -27,7 +27,7 @@ def caracal(settings: CaracalSettings) -> None:
     if plan.refusals:
         raise GuardError(plan.refusals)
     if saved := os.environ.get(VARIABLE):
-        plan = bind(plan, read_reviewed(Path(saved)))
+        plan = bind(plan, read_reviewed(Path(saved)), settings, facts)
     for difference in flavor_differences(facts.old.flavors if facts.old else {}, settings.flavors):
         pulumi.log.warn(difference)
     provider = openstack.Provider("caracal", cloud=settings.clouds.new)
@@ -49,7 +49,7 @@ def stein(settings: SteinSettings) -> None:
 
 
 try:
-    match from_pulumi_config(pulumi.get_stack(), get_config_env()):
+    match from_pulumi_config(pulumi.get_stack(), get_config_env(), secret_keys=get_config_secret_keys_env()):
         case CaracalSettings() as wanted:
             caracal(wanted)
         case SteinSettings() as wanted:

@@ -50,7 +50,6 @@ class Arrival(Resource, module="nodes", name="Arrival"):
     def __init__(
         self,
         plan: NodePlan,
-        zone: str,
         held: pulumi.Output[str] | str,
         hook: HostHook,
         orders: Orders,
@@ -59,7 +58,7 @@ class Arrival(Resource, module="nodes", name="Arrival"):
         inputs = {
             "node": plan.node,
             "membership": plan.membership.value,
-            "zone": zone,
+            "datacenter": plan.datacenter,
             "steps": _words(plan.arrival),
             "held": held,
             "deployed": hook.results.apply(lambda results: results.get(plan.node)) if plan.deploys else None,
@@ -74,10 +73,12 @@ class Summary(Resource, module="nodes", name="Summary"):
         self,
         steps: Mapping[str, Sequence[str]],
         failed: Mapping[str, pulumi.Output[str]],
+        alarms: Sequence[str],
         orders: Orders,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__(SummaryProvider(orders), "summary", {"steps": dict(steps), "failed": dict(failed)}, opts)
+        inputs = {"steps": dict(steps), "failed": dict(failed), "alarms": list(alarms)}
+        super().__init__(SummaryProvider(orders), "summary", inputs, opts)
 
 
 class Node(pulumi.ComponentResource):
@@ -120,8 +121,7 @@ class Nodes(pulumi.ComponentResource):
         }
         hook = HostHook(joining, orders, pulumi.ResourceOptions(parent=self, depends_on=list(needs)))
         arrivals = {
-            name: Arrival(one, settings.datacenters[one.datacenter].zone, held.get(name, ""), hook, orders, below[name])
-            for name, one in plan.nodes.items()
+            name: Arrival(one, held.get(name, ""), hook, orders, below[name]) for name, one in plan.nodes.items()
         }
         busy = {name: one for name, one in plan.nodes.items() if one.steps}
         Summary(
@@ -134,11 +134,17 @@ class Nodes(pulumi.ComponentResource):
                 ).apply(_failed)
                 for name, one in busy.items()
             },
+            # Between the clouds and stuck: an `up` that ends well would hide it for ever.
+            [f"{one.node}: {one.message}" for one in plan.nodes.values() if one.between and one.attention],
             orders,
             pulumi.ResourceOptions(parent=self),
         )
         for name, one in plan.nodes.items():
             _tell(one, nodes[name])
+        for stray in plan.strays:
+            pulumi.log.warn(
+                f"{stray}: between the clouds, but no longer in the config; put it back until it has arrived"
+            )
         self.register_outputs({})
 
 

@@ -8,6 +8,7 @@ failed is raised once, at the end, by the summary.
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -19,7 +20,7 @@ from migration import guardian, join, leave
 from migration.actor import Actor, Orders
 from migration.adapters.hooks import HookResult
 from migration.adapters.rest import connect
-from migration.errors import StepError
+from migration.errors import EngineGone
 from migration.plan import Step
 from migration.steps import Report, run_steps
 
@@ -118,8 +119,11 @@ class HostHookProvider(_Provider):
             actor = self.actor()
             try:
                 results |= join.host_hook(actor, left)
-            except StepError as error:
-                results |= dict.fromkeys(left, HookResult(ok=False, message=str(error)))
+            except EngineGone:
+                raise
+            except Exception as error:  # noqa: BLE001 - a failed hook resource would keep all arrivals from running
+                traceback.print_exc()
+                results |= dict.fromkeys(left, HookResult(ok=False, message=f"{type(error).__name__}: {error}"))
         return {**props, "results": {node: asdict(result) for node, result in results.items()}}
 
     def identity(self, _props: Mapping[str, Any]) -> str:
@@ -146,7 +150,7 @@ class ArrivalProvider(_Provider):
             return Report(failed=f"{props['node']}: {Step.HOST_HOOK}: {deployed['message']}")
         actor = self.actor()
         steps = [Step(step) for step in props["steps"]]
-        return run_steps(actor, actor.orders.new, props["node"], steps, join.acts_in(props["zone"]))
+        return run_steps(actor, actor.orders.new, props["node"], steps, join.acts_in(props["datacenter"]))
 
 
 class SummaryProvider(_Provider):
@@ -154,7 +158,7 @@ class SummaryProvider(_Provider):
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
         """Raise what failed, all of it at once."""
-        failures = [failed for _, failed in sorted(props["failed"].items()) if failed]
+        failures = [*props["alarms"], *(failed for _, failed in sorted(props["failed"].items()) if failed)]
         if failures:
             counted = f"{len(failures)} node{'s' if len(failures) != 1 else ''} failed; the others went on"
             raise RuntimeError("\n".join([f"{counted}. Mend what is said here, then run pulumi up again:", *failures]))
@@ -163,3 +167,7 @@ class SummaryProvider(_Provider):
     def identity(self, _props: Mapping[str, Any]) -> str:
         """Return the one id: there is one summary."""
         return "summary"
+
+    def pending(self, props: Mapping[str, Any]) -> bool:
+        """Return whether anything is done, or somebody must be woken."""
+        return bool(props["steps"] or props["alarms"])

@@ -9,7 +9,7 @@ from pulumi_openstack import compute
 
 from components.adoption import options
 from migration import settings
-from migration.names import LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBE_FLAVOR, REQUIRED_TRAIT
+from migration.names import COUNTERPROBE_FLAVOR, LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBE_FLAVOR, REQUIRED_TRAIT
 
 
 class Zones(pulumi.ComponentResource):
@@ -36,16 +36,17 @@ class Zones(pulumi.ComponentResource):
             opts=_without(self, "hosts"),
         )
         compute.AggregateV2(LEDGER_AGGREGATE, name=LEDGER_AGGREGATE, opts=_without(self, "hosts", "metadata"))
-        compute.Flavor(
-            PROBE_FLAVOR,
-            name=PROBE_FLAVOR,
-            vcpus=1,
-            ram=128,
-            disk=0,
-            is_public=False,
-            extra_specs={REQUIRED_TRAIT: "required"},
-            opts=options(self, protect=True),
-        )
+        for flavor, specs in ((PROBE_FLAVOR, {REQUIRED_TRAIT: "required"}), (COUNTERPROBE_FLAVOR, {})):
+            compute.Flavor(
+                flavor,
+                name=flavor,
+                vcpus=1,
+                ram=128,
+                disk=0,
+                is_public=False,  # users could boot the one onto nodes in probation
+                extra_specs=specs,
+                opts=options(self, protect=True),
+            )
         self.register_outputs({})
 
 

@@ -166,6 +166,8 @@ class Project:
     def status(self) -> dict[str, Any]:
         """Return what ``visa-migration status --json`` says."""
         said = self.visa_migration("status", "--json", check=False)
+        if said.returncode not in {0, 4}:  # 4: something needs a person
+            raise LabError(f"visa-migration status ended with {said.returncode}: {said.stderr}")
         found: dict[str, Any] = json.loads(said.stdout)
         return found
 

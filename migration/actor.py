@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,11 +25,19 @@ from migration.settings import Hook, Hooks, Probe
 
 T = TypeVar("T")
 
-PAUSE = 0.5
+PAUSE = 1.0
 """Seconds between two looks at something that is awaited."""
+
+SETTLE = 5.0
+"""Seconds that a node must have been closed before its emptiness counts: a server that the scheduler placed there just
+before is on its way, and would begin on a node whose nova-compute stops."""
 
 PATIENCE = 60.0
 """Seconds that a record may take to go or a trait to arrive, once Nova has been told."""
+
+STOPPED = 120.0
+"""Seconds until a nova-compute or an agent that was stopped is seen down: Nova's service_down_time is 60, Neutron's
+agent_down_time 75."""
 
 
 class Orders(BaseModel):
@@ -63,22 +72,27 @@ class Actor:
         engine: who asked.
         lock: the right to act.
         open: how to log in to a cloud.
-        probed: nodes whose probe succeeded in this process.
+        closed: when this process closed a node in the old cloud, by node, on the monotonic clock.
+        isolates: whether this process has seen that the new cloud isolates aggregates.
         pause: seconds between two looks at something that is awaited.
+        settle: seconds that a node must have been closed before its emptiness counts.
     """
 
     orders: Orders
     engine: Engine
     lock: ActorLock
     open: Callable[[str], Cloud] = open_cloud
-    probed: set[str] = field(default_factory=set)
+    closed: dict[str, float] = field(default_factory=dict)
+    isolates: bool = False
     pause: float = PAUSE
+    settle: float = SETTLE
 
     @cached_property
     def wave(self) -> str:
-        """The commit that is checked out: the review that started this wave; "" outside of git."""
+        """The commit that is checked out: the review that started this wave (``-dirty`` if edited since), or ""."""
         try:
-            git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+            command = ["git", "describe", "--always", "--dirty"]
+            git = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError:
             return ""
         return git.stdout.strip() if git.returncode == 0 else ""
@@ -126,6 +140,12 @@ class Actor:
         seen = wait(look)
         self.engine.check()
         return seen
+
+    def let_settle(self, node: str) -> None:
+        """Wait until a node that this process closed has been closed for long enough; raises EngineGone."""
+        if node in self.closed:
+            self.engine.gone.wait(max(0.0, self.closed[node] + self.settle - time.monotonic()))
+            self.engine.check()
 
     def hook(self, hook: Hook, name: str, nodes: Sequence[str]) -> Mapping[str, HookResult]:
         """Run a hook for nodes; its output goes to a log file beside the audit log, and to the log of the run."""

@@ -24,6 +24,7 @@ class Service:
         up: whether it reported lately.
         reason: why it is disabled, as somebody wrote it, or None.
         answers: whether its cell answered; where not, Nova tells no more of it than its host.
+        forced_down: whether somebody told Nova to call it down, whatever it reports.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Service:
     up: bool
     reason: str | None = None
     answers: bool = True
+    forced_down: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,6 @@ class CloudFacts:
         migrations: the migrations that have not ended.
         agents: every Neutron agent.
         aggregates: every host aggregate.
-        providers: name of every root resource provider, by UUID.
         allocations: for the providers that were asked: the UUIDs that hold something there.
         flavors: sizes of the public and private flavors, by name.
         ledger: our records of nodes that have left, by node.
@@ -145,7 +146,6 @@ class CloudFacts:
     migrations: tuple[Migration, ...] = ()
     agents: tuple[Agent, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
-    providers: Mapping[str, str] = field(default_factory=dict)
     allocations: Mapping[str, frozenset[str]] = field(default_factory=dict)
     flavors: Mapping[str, FlavorFacts] = field(default_factory=dict)
     ledger: Mapping[str, Record] = field(default_factory=dict)

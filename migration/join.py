@@ -18,8 +18,8 @@ from migration.actor import PATIENCE, Actor
 from migration.adapters.hooks import HookResult
 from migration.errors import CloudRefused, HookError, MigrationError, ProbeError, StepError
 from migration.facts import Hypervisor, Service
-from migration.marks import REGISTERED_DISABLED, Record, Stage
-from migration.names import PROBATION_AGGREGATE, PROBATION_TRAIT, PROBE_FLAVOR
+from migration.marks import REGISTERED_DISABLED, Mark, Record, Stage, is_ours
+from migration.names import COUNTERPROBE_FLAVOR, PROBATION_AGGREGATE, PROBATION_TRAIT, PROBE_FLAVOR
 from migration.plan import Step
 from migration.settings import Probe
 from migration.steps import DONE, NOTHING, Act, Outcome, stays
@@ -65,9 +65,8 @@ def host_hook(actor: Actor, nodes: Sequence[str]) -> dict[str, HookResult]:
 def _deployed(actor: Actor, node: str) -> HookResult:
     """Record that the host hook succeeded for a node; where that is not possible, only this node does not go on."""
     try:
-        record = actor.record(node)
-        actor.write_record(node, Record(Stage.DEPLOYED, audit.now(), record.provider if record else ""))
-    except MigrationError as error:
+        _write_stage(actor, node, Stage.DEPLOYED)
+    except Exception as error:  # noqa: BLE001 - as above
         return HookResult(ok=False, message=f"deployed, but that could not be recorded: {error}")
     return HookResult(ok=True)
 
@@ -77,11 +76,17 @@ def _not_ready(actor: Actor, node: str) -> str:
     try:
         if why := _still_in_old(actor, node):
             return why
-        if actor.orders.old is not None and (servers := actor.old.nova.servers(node)[0]):
-            return f"{actor.old.name} lists {len(servers)} servers on it"
+        if actor.orders.old is not None:
+            servers, hidden = actor.old.nova.servers(node)
+            if servers or hidden:
+                return f"{actor.old.name} lists {len(servers)} servers on it" + (
+                    ", and a cell is down" if hidden else ""
+                )
+        if why := _serves_already(actor, node):
+            return why
         if actor.record(node) is None and not actor.new.nova.services(node):
             return "there is no record that it left"
-    except MigrationError as error:
+    except Exception as error:  # noqa: BLE001 - one node that cannot be looked at must not stop the others
         return f"could not be looked at: {error}"
     return ""
 
@@ -114,14 +119,16 @@ def wait_up(actor: Actor, node: str) -> Outcome:
     )
 
 
-def place_in(zone: str) -> Act:
-    """Return the step that isolates a node, then puts it into its availability zone.
+def place_in(datacenter: str) -> Act:
+    """Return the step that isolates a node, then puts it into the aggregate of its datacenter, and so into its zone.
 
     Arguments:
-        zone: the availability zone of its datacenter.
+        datacenter: its datacenter, which is the aggregate's name.
     """
 
     def place(actor: Actor, node: str) -> Outcome:
+        if why := _serves_already(actor, node):
+            return stays(why)
         hypervisor, changed = _hypervisor(actor, node, Step.PLACE), False
         changed |= _set_trait(actor, hypervisor.id, present=True)
         probation = actor.aggregate(node, PROBATION_AGGREGATE)
@@ -140,22 +147,17 @@ def place_in(zone: str) -> Act:
                 f" nova-manage"
                 " placement sync_aggregates on a controller, then pulumi up again",
             )
-        zones = {a.zone: a for a in actor.new.nova.aggregates() if a.zone and (node in a.hosts or a.zone == zone)}
-        wrong = sorted(other for other, a in zones.items() if other != zone and node in a.hosts)
+        site = actor.aggregate(node, datacenter)
+        others = [a for a in actor.new.nova.aggregates() if node in a.hosts]
+        wrong = sorted({a.zone for a in others if a.zone and a.zone != site.zone})
         if wrong:
             raise StepError(
                 node,
                 Step.PLACE,
-                f"it is in zone {', '.join(wrong)}, expected {zone}; take it out, then run pulumi up again",
+                f"it is in zone {', '.join(wrong)}, expected {site.zone}; take it out, then run pulumi up again",
             )
-        if zone not in zones:
-            raise StepError(
-                node,
-                Step.PLACE,
-                f"{actor.new.name} has no aggregate with zone {zone}; run pulumi refresh, then pulumi up",
-            )
-        if node not in zones[zone].hosts:
-            actor.new.nova.add_host(zones[zone].id, node)
+        if node not in site.hosts:
+            actor.new.nova.add_host(site.id, node)
             changed = True
         return DONE if changed else NOTHING
 
@@ -163,23 +165,20 @@ def place_in(zone: str) -> Act:
 
 
 def probe(actor: Actor, node: str) -> Outcome:
-    """Open the isolated node to the scheduler and let our probe server boot there, and go."""
+    """Open the isolated node to the scheduler, see that only the probe can boot there, and let it boot, and go."""
     service = _service(actor, node, Step.PROBE)
-    if why := _still_in_old(actor, node):
+    if why := _still_in_old(actor, node) or _serves_already(actor, node):
         return stays(why)
     if node not in actor.aggregate(node, PROBATION_AGGREGATE).hosts:
         return stays(f"somebody took it out of {PROBATION_AGGREGATE} meanwhile")
     if not service.enabled:
-        if service.reason != REGISTERED_DISABLED:
+        if service.reason != REGISTERED_DISABLED and not is_ours(service.reason):
             return stays(f"somebody else disabled it ({service.reason or 'no reason given'})")
         actor.new.nova.enable(service.id)
-    name = f"visa-probe-{node}"
-    for leftover in actor.new.nova.servers_named(name):
-        if leftover["metadata"] == PROBE_MARK:
-            _end(actor, node, leftover["id"])
-    with _probe_server(actor, node, name) as server:
+    _prove_isolated(actor, node, service)
+    with _server(actor, node, _probe_name(node), PROBE_FLAVOR) as server:
         _prove_alive(actor, node, server)
-    actor.probed.add(node)
+    _write_stage(actor, node, Stage.PROVED)
     return DONE
 
 
@@ -188,23 +187,23 @@ def open_to_users(actor: Actor, node: str) -> Outcome:
     service = _service(actor, node, Step.ENABLE)
     if why := _still_in_old(actor, node):
         return stays(why)
-    probation = actor.aggregate(node, PROBATION_AGGREGATE)
+    record = actor.record(node)
+    if record is None or record.stage not in {Stage.PROVED, Stage.ACCEPTED}:
+        return stays("no probe has succeeded on it")
     if not service.enabled:
         return stays("somebody disabled it meanwhile")
+    probation = actor.aggregate(node, PROBATION_AGGREGATE)
     if node in probation.hosts:
-        if node not in actor.probed:
-            return stays(f"it is in {PROBATION_AGGREGATE} and no probe has succeeded in this run")
         actor.new.nova.remove_host(probation.id, node)
     _set_trait(actor, _hypervisor(actor, node, Step.ENABLE).id, present=False)
-    record = actor.record(node)
-    actor.write_record(node, Record(Stage.ACCEPTED, audit.now(), record.provider if record else ""))
+    _write_stage(actor, node, Stage.ACCEPTED)
     return DONE
 
 
-def acts_in(zone: str) -> Mapping[Step, Act]:
-    """Return what each step of an arrival does, for a node of one availability zone."""
+def acts_in(datacenter: str) -> Mapping[Step, Act]:
+    """Return what each step of an arrival does, for a node of one datacenter."""
     return MappingProxyType(
-        {Step.WAIT_UP: wait_up, Step.PLACE: place_in(zone), Step.PROBE: probe, Step.ENABLE: open_to_users}
+        {Step.WAIT_UP: wait_up, Step.PLACE: place_in(datacenter), Step.PROBE: probe, Step.ENABLE: open_to_users}
     )
 
 
@@ -212,11 +211,11 @@ def acts_in(zone: str) -> Mapping[Step, Act]:
 
 
 @contextmanager
-def _probe_server(actor: Actor, node: str, name: str) -> Iterator[str]:
-    """Boot the probe; whatever happens, it goes."""
+def _server(actor: Actor, node: str, name: str, flavor: str) -> Iterator[str]:
+    """Boot a server of ours on the node; whatever happens, it goes, and so does one that a killed run left."""
     wanted = _probe(actor, node, Step.PROBE)
     things = {
-        f"flavor {PROBE_FLAVOR}": actor.new.nova.flavor_id(PROBE_FLAVOR),
+        f"flavor {flavor}": actor.new.nova.flavor_id(flavor),
         f"image {wanted.image}": actor.new.glance.image_id(wanted.image),
         f"network {wanted.network}": actor.new.neutron.network_id(wanted.network),
     }
@@ -227,16 +226,53 @@ def _probe_server(actor: Actor, node: str, name: str) -> Iterator[str]:
             Step.PROBE,
             f"{actor.new.name} has no {' and no '.join(missing)}, or more than one; mend probe in the config",
         )
-    flavor, image, network = (found or "" for found in things.values())
-    server = actor.new.nova.boot(name=name, host=node, flavor=flavor, image=image, network=network, metadata=PROBE_MARK)
+    for leftover in actor.new.nova.servers_named(name):
+        if leftover["metadata"] == PROBE_MARK:
+            _end(actor, node, leftover["id"])
+    flavor_id, image, network = (found or "" for found in things.values())
+    server = actor.new.nova.boot(
+        name=name, host=node, flavor=flavor_id, image=image, network=network, metadata=PROBE_MARK
+    )
     try:
         yield server
-    finally:
-        _end(actor, node, server)
+    except MigrationError as error:
+        try:
+            _end(actor, node, server)
+        except MigrationError as another:
+            raise ProbeError(node, Step.PROBE, f"{error}; and then: {another}") from error
+        raise
+    _end(actor, node, server)
 
 
-def _prove_alive(actor: Actor, node: str, server: str) -> None:
-    """Wait until the probe is ACTIVE on the node with an ACTIVE port."""
+def _prove_isolated(actor: Actor, node: str, service: Service) -> None:
+    """See, once in a run, that a server without the trait cannot boot there: a setting is worth what it does."""
+    if actor.isolates:
+        return
+    with _server(actor, node, _counterprobe_name(node), COUNTERPROBE_FLAVOR) as server:
+        found = _settled(actor, node, server)
+        if found["status"] == "ACTIVE":
+            actor.new.nova.disable(service.id, Mark.NOT_ISOLATED)
+            raise ProbeError(
+                node,
+                Step.PROBE,
+                "a server without the trait could boot there; expected Nova to refuse. The node was disabled again. Set"
+                " [scheduler] enable_isolated_aggregate_filtering = true in nova.conf of the schedulers, then"
+                " run pulumi"
+                " up again",
+            )
+    actor.isolates = True
+
+
+def _probe_name(node: str) -> str:
+    return f"visa-probe-{node}"
+
+
+def _counterprobe_name(node: str) -> str:
+    return f"visa-counterprobe-{node}"
+
+
+def _settled(actor: Actor, node: str, server: str) -> dict[str, Any]:
+    """Wait until a server of ours is ACTIVE or in ERROR, and return it."""
     seconds = _probe(actor, node, Step.PROBE).timeout
 
     def ended() -> dict[str, Any] | None:
@@ -250,18 +286,18 @@ def _prove_alive(actor: Actor, node: str, server: str) -> None:
             Step.PROBE,
             f"the probe server was neither ACTIVE nor ERROR after {seconds:g} s; see nova-compute.log on the node",
         )
+    return found
+
+
+def _prove_alive(actor: Actor, node: str, server: str) -> None:
+    """Wait until the probe is ACTIVE on the node with an ACTIVE port."""
+    found = _settled(actor, node, server)
     if found["status"] == "ERROR":
         fault = found.get("fault", {}).get("message", "no fault given")
         raise ProbeError(
             node, Step.PROBE, f"the probe server ended in ERROR: {fault}. The node stays in probation, closed to users"
         )
-    if found["OS-EXT-SRV-ATTR:host"] != node:
-        raise ProbeError(
-            node,
-            Step.PROBE,
-            f"the probe server landed on {found['OS-EXT-SRV-ATTR:host']}; is the isolation of aggregates on in"
-            f" nova.conf?",
-        )
+    seconds = _probe(actor, node, Step.PROBE).timeout
 
     def ports_up() -> bool | None:
         states = actor.new.neutron.port_states(server)
@@ -299,6 +335,23 @@ def _still_in_old(actor: Actor, node: str) -> str:
     if actor.orders.old is not None and actor.old.nova.services(node):
         return f"{actor.old.name} has a nova-compute for it"
     return ""
+
+
+def _serves_already(actor: Actor, node: str) -> str:
+    """Return "" if nobody uses the node yet, else why it must not be isolated: a plan may be older than the world."""
+    record = actor.record(node)
+    if record is not None and record.stage is Stage.ACCEPTED:
+        return f"it was accepted at {record.at}"
+    servers, hidden = actor.new.nova.servers(node)
+    users = [server for server in servers if server.name not in {_probe_name(node), _counterprobe_name(node)}]
+    if users or hidden:
+        return f"{actor.new.name} lists {len(users)} servers on it" + (", and a cell is down" if hidden else "")
+    return ""
+
+
+def _write_stage(actor: Actor, node: str, stage: Stage) -> None:
+    record = actor.record(node)
+    actor.write_record(node, Record(stage, audit.now(), record.provider if record else ""))
 
 
 def _service(actor: Actor, node: str, step: Step) -> Service:

@@ -6,16 +6,17 @@ what was measured on Stein: it boots forced servers onto disabled hosts, so ever
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from migration import audit
-from migration.actor import PATIENCE, Actor
+from migration.actor import PATIENCE, STOPPED, Actor
 from migration.errors import CloudRefused, HookError, StepError
-from migration.facts import CloudFacts
+from migration.facts import Agent, CloudFacts
 from migration.marks import Mark, Record, Stage, is_moving, is_ours
 from migration.observe import look_at_node
-from migration.plan import Step
+from migration.plan import NODE_AGENTS, Step
 from migration.steps import DONE, NOTHING, Act, Outcome, stays
 from migration.witnesses import occupancy
 
@@ -27,6 +28,7 @@ def disable(actor: Actor, node: str) -> Outcome:
         return stays(f"{actor.old.name} has no nova-compute for it any more")
     if services[0].enabled:
         actor.old.nova.disable(services[0].id, Mark.LEAVING)
+        actor.closed[node] = time.monotonic()
         return DONE
     if is_ours(services[0].reason):
         return NOTHING
@@ -35,6 +37,7 @@ def disable(actor: Actor, node: str) -> Outcome:
 
 def stop_compute(actor: Actor, node: str) -> Outcome:
     """Stop the old cloud's nova-compute on the node, if every witness says that it is empty; then look again."""
+    actor.let_settle(node)
     seen = look_at_node(actor.old, node)
     service = seen.service(node)
     if service is None:
@@ -51,6 +54,7 @@ def stop_compute(actor: Actor, node: str) -> Outcome:
     result = actor.hook(hook, f"leave-{node}", [node])[node]
     if not result.ok:
         raise HookError(node, Step.STOP_COMPUTE, f"the leave hook failed: {result.message}")
+    _prove_stopped(actor, node)
     if why := _not_empty(look_at_node(actor.old, node), node):
         return _stopped_too_soon(actor, node, why)
     return DONE
@@ -79,10 +83,22 @@ def delete_service(actor: Actor, node: str) -> Outcome:
 
 
 def delete_agents(actor: Actor, node: str) -> Outcome:
-    """Delete the old cloud's network agents of a node whose service is gone."""
+    """Delete the old cloud's network agents of a node whose service is gone, once they report no more."""
     if actor.old.nova.services(node):
         return stays(f"{actor.old.name} has a nova-compute for it again")
-    agents = actor.old.neutron.agents(node)
+
+    def stopped() -> list[Agent] | None:
+        found = [agent for agent in actor.old.neutron.agents(node) if agent.binary in NODE_AGENTS]
+        return None if any(agent.alive for agent in found) else found
+
+    agents = actor.until(stopped, seconds=STOPPED)
+    if agents is None:
+        raise StepError(
+            node,
+            Step.DELETE_AGENTS,
+            f"a network agent of {actor.old.name} still reports from it after {STOPPED:g} s; expected the leave hook to"
+            " stop it. Stop it on the node, then run pulumi up again",
+        )
     for agent in agents:
         actor.old.neutron.delete_agent(agent.id)
     return Outcome(audit.DONE, ", ".join(agent.binary for agent in agents)) if agents else NOTHING
@@ -138,21 +154,42 @@ def give_back(actor: Actor, node: str) -> Outcome:
     return DONE
 
 
+def _prove_stopped(actor: Actor, node: str) -> None:
+    """Wait until Nova sees the node's nova-compute down: a hook's exit code alone proves nothing.
+
+    A service that is deleted while its nova-compute runs comes back, and enabled.
+    """
+
+    def down() -> bool | None:
+        services = actor.old.nova.services(node)
+        return None if services and (services[0].up or services[0].forced_down) else True
+
+    if actor.until(down, seconds=STOPPED) is None:
+        raise HookError(
+            node,
+            Step.STOP_COMPUTE,
+            f"the leave hook ended well, but nova-compute in {actor.old.name} is not seen down after {STOPPED:g} s (or"
+            " is forced down, which hides whether it runs); expected it stopped. Stop it on the node, then run"
+            " pulumi up"
+            " again",
+        )
+
+
 def _not_empty(seen: CloudFacts, node: str) -> str:
     """Return "" if every witness counts nothing, else who says what."""
     held = occupancy(seen, node)
     if held.empty:
         return ""
-    if held.unknown:
-        return f"cannot be proved empty: no answer from {'; '.join(held.silent)}"
-    return f"{held.count} instance{'s' if held.count != 1 else ''} appeared on it"
+    return f"not empty: {held}"
 
 
 def _stopped_too_soon(actor: Actor, node: str, why: str) -> Outcome:
     """Bring nova-compute back where something appeared on the node after it was stopped."""
     if actor.orders.hooks.join_old is None:
-        return stays(
-            f"{why} after nova-compute was stopped, and there is no hooks.join_old: start nova-compute on it by hand"
+        raise HookError(
+            node,
+            Step.START_COMPUTE,
+            f"{why} after nova-compute was stopped, and there is no hooks.join_old: start nova-compute on it by hand",
         )
     services = actor.old.nova.services(node)
     if not services:

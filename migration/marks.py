@@ -24,6 +24,9 @@ class Mark(StrEnum):
     MOVING = OURS + "between the clouds, nova-compute is being stopped"
     """Past the point where nova-compute is stopped: counts against the budget."""
 
+    NOT_ISOLATED = OURS + "closed again, the isolation of aggregates is off"
+    """On the new cloud: a server without the trait could boot on a node in probation."""
+
 
 def is_ours(reason: str | None) -> bool:
     """Return whether a disabled reason was written by us."""
@@ -43,6 +46,9 @@ class Stage(StrEnum):
 
     DEPLOYED = "deployed"
     """The host hook succeeded for it."""
+
+    PROVED = "proved"
+    """The probe server booted there and went."""
 
     ACCEPTED = "accepted"
     """It serves in the new cloud."""

@@ -11,10 +11,13 @@ PROBATION_AGGREGATE: Final = "visa-probation"
 """Isolated aggregate that holds the nodes in probation."""
 
 LEDGER_AGGREGATE: Final = "visa-migration-ledger"
-"""Aggregate without zone and hosts; its metadata records which nodes were accepted."""
+"""Aggregate without zone and hosts; its metadata records how far each node has come."""
 
 PROBE_FLAVOR: Final = "visa-probe"
 """The only flavor that lands on a node in probation."""
+
+COUNTERPROBE_FLAVOR: Final = "visa-counterprobe"
+"""A flavor without the trait: what it boots must not land on a node in probation."""
 
 REQUIRED_TRAIT: Final = f"trait:{PROBATION_TRAIT}"
 """Key by which an aggregate's metadata or a flavor's extra specs require the trait."""

@@ -1,6 +1,6 @@
 """Look at both clouds: once for the whole fleet, and again at one node before each act.
 
-A look at the fleet costs pages, not nodes: eight lists a cloud, however many nodes there are, and one call for each
+A look at the fleet costs pages, not nodes: seven lists a cloud, however many nodes there are, and one call for each
 node that is about to leave.
 """
 
@@ -111,7 +111,6 @@ def look_at_cloud(cloud: Cloud, leaving: Iterable[str] = ()) -> CloudFacts:
         "aggregates": cloud.nova.aggregates,
         "flavors": cloud.nova.flavors,
         "agents": cloud.neutron.agents,
-        "providers": cloud.placement.providers,
     }
     with ThreadPoolExecutor(len(lists)) as pool:
         asked = {name: pool.submit(ask) for name, ask in lists.items()}
@@ -126,7 +125,6 @@ def look_at_cloud(cloud: Cloud, leaving: Iterable[str] = ()) -> CloudFacts:
         migrations=tuple(found["migrations"]),
         agents=tuple(found["agents"]),
         aggregates=tuple(found["aggregates"]),
-        providers=found["providers"],
         flavors=found["flavors"],
         ledger=ledger_of(found["aggregates"]),
     )

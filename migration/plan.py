@@ -6,7 +6,7 @@ leave may do so in this run. What a plan does not say, no step does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -60,6 +60,17 @@ class Step(StrEnum):
     PROBE = "probe"
     ENABLE = "enable"
 
+
+NODE_AGENTS = frozenset(
+    {
+        "neutron-openvswitch-agent",
+        "neutron-linuxbridge-agent",
+        "neutron-sriov-nic-agent",
+        "neutron-macvtap-agent",
+        "neutron-metadata-agent",
+    }
+)
+"""Agents that serve their own node only. Deleting another one (L3, DHCP) takes routers and networks off their hosts."""
 
 LEAVE = (Step.STOP_COMPUTE, Step.DELETE_SERVICE, Step.DELETE_AGENTS, Step.PROVE_GONE)
 JOIN = (Step.WAIT_UP, Step.PLACE, Step.PROBE, Step.ENABLE)
@@ -115,10 +126,12 @@ class Plan:
     Attributes:
         nodes: one plan a node, in the order of the settings.
         refusals: why nothing at all may be touched; empty if all guards hold.
+        strays: nodes that are between the clouds but not in the settings any more; they count against the budget.
     """
 
     nodes: Mapping[str, NodePlan]
     refusals: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
 
 
 def make_plan(settings: CaracalSettings, facts: Facts) -> Plan:
@@ -136,7 +149,8 @@ def make_plan(settings: CaracalSettings, facts: Facts) -> Plan:
     refusals = _guards(settings, facts, assessed)
     if refusals:
         return Plan({one.node: replace(one, departure=(), deploys=False, arrival=()) for one in assessed}, refusals)
-    return Plan({one.node: one for one in _within_budget(settings, facts, assessed)})
+    planned = within_budget(settings, facts, assessed)
+    return Plan({one.node: one for one in planned}, strays=_strays(settings, facts))
 
 
 def _is_between(facts: Facts, node: str) -> bool:
@@ -231,15 +245,28 @@ def _in_old(view: _View, service: Service) -> NodePlan:
         )
     if view.wanted is Membership.STEIN:
         return _stays(view, service, held)
-    if is_moving(service.reason) and (view.wanted is Membership.DRAINING or not held.empty):
+    if is_moving(service.reason) and (view.wanted is Membership.DRAINING or held.count):
         return _stopped_too_soon(view, held)
     disable = (Step.DISABLE,) if service.enabled else ()
     phase = Phase.STEIN if service.enabled else _emptiness(held)
     if view.wanted is Membership.DRAINING:
-        note = "empty, stays until its membership is caracal" if held.empty else _left(held)
+        note = "empty, stays until its membership is caracal" if held.empty else str(held)
         return view.says(phase, note, departure=disable)
     if not held.empty:
-        return view.says(phase, _left(held), departure=disable, attention=held.unknown)
+        return view.says(phase, str(held), departure=disable, attention=held.unknown)
+    return _leaves(view, service, disable)
+
+
+def _leaves(view: _View, service: Service, disable: tuple[Step, ...]) -> NodePlan:
+    """Plan a node that is empty and wanted in the new cloud."""
+    phase = Phase.STEIN if service.enabled else Phase.EMPTY
+    if others := sorted(a.binary for a in view.old.agents_of(view.node) if a.binary not in NODE_AGENTS):
+        return view.says(
+            Phase.CONFLICT,
+            f"runs {', '.join(others)}, which serves other nodes too; expected only agents of the node itself. Move its"
+            " routers and DHCP elsewhere and delete that agent first",
+            attention=True,
+        )
     return view.says(
         phase,
         "empty, leaves now",
@@ -284,7 +311,7 @@ def _stopped_too_soon(view: _View, held: Occupancy) -> NodePlan:
     phase = _emptiness(held)
     if view.can_start:
         return view.says(
-            phase, f"stays, {_left(held)}; nova-compute starts again", departure=(Step.START_COMPUTE,), between=True
+            phase, f"stays, {held}; nova-compute starts again", departure=(Step.START_COMPUTE,), between=True
         )
     return _must_be_started(view, phase)
 
@@ -318,14 +345,24 @@ def _in_new(view: _View, record: Record | None) -> NodePlan:
             f" when it may serve",
             attention=True,
         )
-    if not service.enabled and service.reason != REGISTERED_DISABLED:
+    if not service.enabled and service.reason != REGISTERED_DISABLED and not is_ours(service.reason):
         why = f"nova-compute in {view.new.name} was disabled by somebody else ({service.reason or 'no reason given'})"
         if accepted and view.wanted is Membership.CARACAL:
             return view.says(Phase.CARACAL, why)
         return view.says(
             Phase.CONFLICT, f"{why}; not ours to touch. Talk to them, and enable it when it may go on", attention=True
         )
-    serves = accepted or (service.enabled and not isolated)
+    unproved = record is not None and record.stage in {Stage.LEFT, Stage.DEPLOYED}
+    opened = service.enabled and not isolated
+    if opened and unproved and view.new.servers_on(view.node):
+        return view.says(
+            Phase.CONFLICT,
+            f"is open in {view.new.name} and has {len(view.new.servers_on(view.node))} servers, but no probe has proved"
+            " it. Is [DEFAULT] enable_new_services = false in nova.conf? When its servers have ended, run"
+            " pulumi up again",
+            attention=True,
+        )
+    serves = accepted or (opened and not unproved)
     phase = Phase.CARACAL if serves else Phase.PROBATION
     if view.wanted is not Membership.CARACAL:
         return view.says(
@@ -428,14 +465,6 @@ def _emptiness(held: Occupancy) -> Phase:
     return Phase.EMPTY if held.empty else Phase.DRAINING
 
 
-def _left(held: Occupancy) -> str:
-    if held.unknown:
-        return f"cannot be proved empty: no answer from {'; '.join(held.silent)}"
-    if held.empty:
-        return "empty"
-    return f"{held.count} instance{'s' if held.count != 1 else ''} left"
-
-
 def _zones(view: _View) -> str:
     zones = view.new.zones_of(view.node)
     return f"zone {', '.join(zones)}" if zones else "no zone"
@@ -477,14 +506,28 @@ def _known(facts: Facts, node: str) -> bool:
     return any(cloud is not None and cloud.knows(node) for cloud in (facts.old, facts.new))
 
 
-def _within_budget(settings: CaracalSettings, facts: Facts, assessed: list[NodePlan]) -> list[NodePlan]:
-    """Let leave only as many as the budget allows, counting those already between the clouds."""
+def _strays(settings: CaracalSettings, facts: Facts) -> tuple[str, ...]:
+    """Return the nodes that were taken out of the config halfway: they still are between the clouds."""
+    services = facts.old.services if facts.old is not None else ()
+    ledger = facts.new.ledger if facts.new is not None else {}
+    marked = {*ledger, *(service.host for service in services)}
+    return tuple(sorted(node for node in marked if node not in settings.nodes and _is_between(facts, node)))
+
+
+def within_budget(settings: CaracalSettings, facts: Facts, assessed: Sequence[NodePlan]) -> list[NodePlan]:
+    """Let leave only as many nodes as the budget allows, counting those already between the clouds.
+
+    Arguments:
+        settings: the budget.
+        facts: what was read.
+        assessed: what each node could do by itself, in the order of the settings.
+
+    Returns:
+        The same nodes; those that must wait only close.
+    """
     ledger = facts.new.ledger if facts.new is not None else {}
     between = [one for one in assessed if one.between]
-    # A node that was taken out of the config halfway still is between the clouds.
-    marked = [*ledger, *(service.host for service in facts.old.services)] if facts.old is not None else [*ledger]
-    strays = sorted({n for n in marked if n not in settings.nodes and _is_between(facts, n)})
-    names = [one.node for one in between] + strays
+    names = [*(one.node for one in between), *_strays(settings, facts)]
     total = len(names)
     per_datacenter = {name: sum(one.datacenter == name for one in between) for name in settings.datacenters}
     first = not any(record.stage is Stage.ACCEPTED for record in ledger.values())

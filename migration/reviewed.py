@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from migration.errors import GuardError
-from migration.plan import NodePlan, Plan, Step
+from migration.facts import Facts
+from migration.plan import NodePlan, Phase, Plan, Step, within_budget
+from migration.settings import CaracalSettings
 
 VARIABLE = "VISA_MIGRATION_PLAN"
 
@@ -73,31 +75,28 @@ def _steps(states: Mapping[str, Mapping[str, object]], name: str) -> tuple[Step,
     return tuple(Step(step) for step in steps)
 
 
-def bind(plan: Plan, reviewed: Mapping[str, Reviewed]) -> Plan:
+def bind(plan: Plan, reviewed: Mapping[str, Reviewed], settings: CaracalSettings, facts: Facts) -> Plan:
     """Hand over the reviewed steps of every node that the world has overtaken.
 
     Arguments:
         plan: what fresh facts say.
         reviewed: what was reviewed.
+        settings: the budget.
+        facts: what the plan was made from.
 
     Returns:
-        The plan to declare. A node that the budget holds now keeps its fresh steps: no step looks at the budget again,
-        so there the engine must refuse.
+        The plan to declare. Only a node that has not left yet gets its reviewed steps: there every step looks again. A
+        node that has gone further, that is in doubt, or that the budget holds keeps its fresh steps; where they differ
+        from the reviewed ones the engine refuses the run.
     """
-    return replace(plan, nodes={name: _bound(one, reviewed.get(name)) for name, one in plan.nodes.items()})
+    bound = [_bound(one, reviewed.get(name)) for name, one in plan.nodes.items()]
+    return replace(plan, nodes={one.node: one for one in within_budget(settings, facts, bound)})
 
 
 def _bound(one: NodePlan, review: Reviewed | None) -> NodePlan:
-    if (
-        review is None
-        or one.held
-        or (one.departure, one.deploys, one.arrival)
-        == (
-            review.departure,
-            review.deploys,
-            review.arrival,
-        )
-    ):
+    if review is None or one.held or one.phase not in {Phase.STEIN, Phase.DRAINING, Phase.EMPTY}:
+        return one
+    if (one.departure, one.deploys, one.arrival) == (review.departure, review.deploys, review.arrival):
         return one
     fresh = ", ".join(one.steps) or "nothing"
     return replace(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from migration import audit
 from migration.actor import Actor
-from migration.errors import EngineGone, MigrationError
+from migration.errors import EngineGone, MigrationError, StepError
 from migration.plan import Step
 
 
@@ -97,8 +97,9 @@ def _one(actor: Actor, cloud: str, node: str, step: Step, act: Act) -> tuple[Out
         actor.tell(cloud, node, step, audit.FAILED, "cut off: the engine is gone")
         raise
     except MigrationError as error:
-        # The sentence of an error of another node's cloud or step must still name this node.
-        sentence = str(error) if node in str(error) else f"{node}: {step}: {error}"
+        # An error of a cloud or of the ledger does not say for which node and step it came.
+        known = isinstance(error, StepError) and error.node == node
+        sentence = str(error) if known else f"{node}: {step}: {error}"
         actor.tell(cloud, node, step, audit.FAILED, sentence)
         return NOTHING, sentence
     except Exception as error:  # noqa: BLE001 - a mistake of ours on one node must not stop the others either

@@ -6,10 +6,12 @@ own count lags, a migration is on two nodes. Unknown is not empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from migration.facts import CloudFacts
+
+SERVERS = "servers of all projects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,12 @@ class Occupancy:
     Attributes:
         count: the most instances that any witness counts.
         silent: the witnesses that could not answer, each with why.
-        asked: the witnesses that answered.
+        counts: what each witness that answered counts.
     """
 
     count: int
     silent: tuple[str, ...]
-    asked: tuple[str, ...]
+    counts: Mapping[str, int]
 
     @property
     def empty(self) -> bool:
@@ -35,6 +37,18 @@ class Occupancy:
     def unknown(self) -> bool:
         """Whether nothing was counted, but not everybody answered."""
         return self.count == 0 and bool(self.silent)
+
+    def __str__(self) -> str:
+        """Return for a person how many are left, and who says so where Nova's server list shows none."""
+        if self.unknown:
+            return f"cannot be proved empty: no answer from {'; '.join(self.silent)}"
+        if self.empty:
+            return "empty"
+        left = f"{self.count} instance{'s' if self.count != 1 else ''} left"
+        if self.counts.get(SERVERS) != 0:
+            return left
+        others = ", ".join(f"{name} {count}" for name, count in self.counts.items() if count)
+        return f"{left} by {others}; Nova's server list shows none. If that stays so, look for leftovers there"
 
 
 def occupancy(cloud: CloudFacts, node: str) -> Occupancy:
@@ -48,16 +62,15 @@ def occupancy(cloud: CloudFacts, node: str) -> Occupancy:
         What they say together.
     """
     witnesses = {
-        "servers of all projects": _servers(cloud, node),
+        SERVERS: _servers(cloud, node),
         "hypervisor's own count": _hypervisor(cloud, node),
         "cell database": _cell(cloud, node),
         "migrations": len(cloud.migrations_of(node)),
         "placement allocations": _allocations(cloud, node),
     }
-    counts = [answer for answer in witnesses.values() if isinstance(answer, int)]
+    counts = {name: answer for name, answer in witnesses.items() if isinstance(answer, int)}
     silent = tuple(f"{name} ({answer})" for name, answer in witnesses.items() if isinstance(answer, str))
-    asked = tuple(name for name, answer in witnesses.items() if isinstance(answer, int))
-    return Occupancy(max([len(_named(cloud, node)), *counts]), silent, asked)
+    return Occupancy(max([len(_named(cloud, node)), *counts.values()]), silent, counts)
 
 
 def looks_empty(cloud: CloudFacts, node: str) -> bool:

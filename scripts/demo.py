@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import toolchain
@@ -70,18 +71,19 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     stage = Stage()
     lab = Lab(NAME, lambda text: stage.line(text, "dim"))
+    good, keep = False, bool(os.environ.get("KEEP"))
     try:
         good = _play(stage, lab)
     except KeyboardInterrupt:
-        lab.down()
-        return 130
-    except (LabError, toolchain.ToolchainError) as error:
-        console.print(f"\n[bold red]demo: stopped:[/] {error}", soft_wrap=True)
-        good = False
-    if os.environ.get("KEEP"):
+        keep = False
+        console.print("\ndemo: interrupted")
+    except (LabError, toolchain.ToolchainError, subprocess.TimeoutExpired) as error:
+        console.print("\n[bold red]demo: stopped:[/]", escape(str(error)), soft_wrap=True)
+    finally:
+        if not keep:
+            lab.down()
+    if keep:
         _how_to_go_on(lab)
-    else:
-        lab.down()
     return 0 if good else 1
 
 

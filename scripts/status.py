@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from migration.errors import CloudUnreachable, Problem, SettingsError
@@ -54,7 +55,7 @@ def observe(directory: Path) -> tuple[Facts, Plan]:
 
 def needs_a_person(plan: Plan) -> bool:
     """Return whether somebody has to do something before all goes on."""
-    return bool(plan.refusals) or any(one.attention for one in plan.nodes.values())
+    return bool(plan.refusals or plan.strays) or any(one.attention for one in plan.nodes.values())
 
 
 def as_json(plan: Plan) -> str:
@@ -72,7 +73,9 @@ def as_json(plan: Plan) -> str:
         for one in plan.nodes.values()
     }
     phases = Counter(one.phase.value for one in plan.nodes.values())
-    return json.dumps({"nodes": nodes, "phases": dict(phases), "refusals": list(plan.refusals)}, indent=2)
+    return json.dumps(
+        {"nodes": nodes, "phases": dict(phases), "refusals": list(plan.refusals), "strays": list(plan.strays)}, indent=2
+    )
 
 
 def show(plan: Plan, facts: Facts, console: Console) -> None:
@@ -91,12 +94,12 @@ def show(plan: Plan, facts: Facts, console: Console) -> None:
     table.add_column("why", ratio=1)
     for one in plan.nodes.values():
         table.add_row(
-            one.node,
+            escape(one.node),
             one.membership,
             f"[{STYLES[one.phase]}]{one.phase}[/]" if STYLES[one.phase] else one.phase,
             "?" if one.instances is None else str(one.instances),
             " ".join(one.steps) or "-",
-            f"{'[bold red]needs a person:[/] ' if one.attention else ''}{one.message}",
+            f"{'[bold red]needs a person:[/] ' if one.attention else ''}{escape(one.message)}",
         )
     console.print(table)
     phases = Counter(one.phase.value for one in plan.nodes.values())
@@ -105,5 +108,7 @@ def show(plan: Plan, facts: Facts, console: Console) -> None:
         f"{len(cloud.servers)} instances on {cloud.name}" for cloud in (facts.old, facts.new) if cloud is not None
     ]
     console.print(f"\n{len(plan.nodes)} nodes: {', '.join(totals)}", soft_wrap=True)
+    for stray in plan.strays:
+        console.print(f"[bold red]between the clouds, but no longer in the config:[/] {escape(stray)}")
     for refusal in plan.refusals:
-        console.print(f"[bold red]refused:[/] {refusal}", highlight=False)
+        console.print(f"[bold red]refused:[/] {escape(refusal)}", highlight=False)

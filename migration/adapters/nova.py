@@ -180,8 +180,9 @@ def _service(row: dict[str, Any]) -> Service:
         id=str(row["id"]),
         host=row["host"],
         enabled=row["status"] == "enabled",
-        up=row["state"] == "up" and not row.get("forced_down", False),
+        up=row["state"] == "up",
         reason=row["disabled_reason"],
+        forced_down=row.get("forced_down", False),
     )
 
 

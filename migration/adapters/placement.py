@@ -28,11 +28,6 @@ class Placement:
     def __init__(self, cloud: str, connection: Connection) -> None:
         self._rest = Rest(cloud, connection.placement, MICROVERSION)
 
-    def providers(self) -> dict[str, str]:
-        """Return the name of every root resource provider, by UUID."""
-        rows = self._rest.get("/resource_providers", "resource_providers")
-        return {row["uuid"]: row["name"] for row in rows if row.get("parent_provider_uuid") is None}
-
     def providers_named(self, name: str) -> dict[str, str]:
         """Return the resource providers of that name, by UUID."""
         rows = self._rest.get(f"/resource_providers?name={quote(name)}", "resource_providers")

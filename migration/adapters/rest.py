@@ -73,7 +73,9 @@ class Rest:
         if response.status_code >= 400:
             raise CloudRefused(
                 self.cloud,
-                f"{method} {path} was answered {response.status_code}: {_reason(response)}",
+                f"{method} {path} was answered {response.status_code}: {_reason(response)}. See the log of that"
+                f" service,"
+                " then run again",
                 response.status_code,
             )
         if not response.content:

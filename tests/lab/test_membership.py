@@ -142,6 +142,14 @@ def test_node_taken_from_the_config_stays_where_it_is(project: Project) -> None:
         project.up()
 
 
+def test_flavor_of_another_size_is_a_warning_and_its_replacement_is_refused(project: Project) -> None:
+    flavors = {"visa.tiny": {"vcpus": 1, "ram": 4096, "disk": 10}}
+    with project.changed(flavors=flavors):
+        said = project.preview("caracal", check=False).stdout
+    assert "flavor visa.tiny is another size in the new cloud: 2048 -> 4096 MiB of memory" in said
+    assert "protected" in said
+
+
 def test_old_clouds_stack_says_what_is_left(project: Project) -> None:
     with asking(project, "stein") as old:
         nodes = sorted(each.host for each in old.compute.services(binary="nova-compute"))

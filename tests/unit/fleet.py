@@ -111,7 +111,7 @@ class SwiftActor(Actor):
 
 def make_actor(world: World, orders: Orders, checker: Checker | None = None) -> SwiftActor:
     """Return the actor of a new provider process."""
-    return SwiftActor(orders, FakeEngine(), FakeLock(), world.open, pause=0, world=world, checker=checker)  # type: ignore[arg-type]
+    return SwiftActor(orders, FakeEngine(), FakeLock(), world.open, pause=0, settle=0, world=world, checker=checker)  # type: ignore[arg-type]
 
 
 def make_orders(settings: CaracalSettings) -> Orders:
@@ -226,7 +226,7 @@ def _run(plan: Plan, settings: CaracalSettings, orders: Orders) -> dict[str, Rep
     reports = {}
     for name, one in plan.nodes.items():
         more = {
-            "zone": settings.datacenters[one.datacenter].zone,
+            "datacenter": one.datacenter,
             "held": held.get(name, ""),
             "deployed": results.get(name) if one.deploys else None,
         }

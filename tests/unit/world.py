@@ -16,7 +16,7 @@ from migration.adapters.hooks import HookResult
 from migration.errors import CloudError, CloudRefused, CloudUnreachable
 from migration.facts import Agent, Aggregate, FlavorFacts, Hypervisor, Migration, Server, Service
 from migration.marks import LEDGER_KEY, REGISTERED_DISABLED, Mark, Record
-from migration.names import LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBATION_TRAIT, PROBE_FLAVOR
+from migration.names import COUNTERPROBE_FLAVOR, LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBATION_TRAIT, PROBE_FLAVOR
 
 WITNESSES = frozenset({"servers", "cell", "vms", "migrations", "placement"})
 BY_HAND = "broken fan, do not use -- jane"
@@ -106,6 +106,7 @@ class World:
     probe_fails: set[str] = field(default_factory=set)
     port_down: set[str] = field(default_factory=set)
     probe_stuck: set[str] = field(default_factory=set)
+    isolates: bool = True
     orphan: set[str] = field(default_factory=set)  # nodes whose provider stays in the old cloud
     proved: set[str] = field(default_factory=set)  # nodes on which a probe was ACTIVE since they were deployed
     meddled: dict[tuple[str, str], int] = field(default_factory=dict)  # when an operator last touched a service
@@ -130,7 +131,7 @@ class World:
         for name in (*zones, PROBATION_AGGREGATE, LEDGER_AGGREGATE):
             zone = name if name in zones else None
             self.new.groups.append(Group(len(self.new.groups) + 1, self.uuid(), name, zone))
-        self.new.flavors[PROBE_FLAVOR] = "f-probe"
+        self.new.flavors |= {PROBE_FLAVOR: "f-probe", COUNTERPROBE_FLAVOR: "f-counterprobe"}
 
     def start(self, cloud: str, host: str) -> None:
         """Start nova-compute, which registers where it is not known."""
@@ -429,13 +430,15 @@ class FakeNova(_Fake):
         self._call("boot", name, host)
         service = self.state.services.get(host)
         trait = PROBATION_TRAIT in self.state.traits.get(self.state.hypervisors.get(host, ""), ())
-        fits = service is not None and service.enabled and host in self.state.running and trait
+        shut = self.world.isolates and self.world.isolated(host)
+        fits = service is not None and service.enabled and host in self.state.running
+        fits = fits and (trait if flavor == "f-probe" else not shut)
         broken = not fits or host in self.world.probe_fails
         status = "BUILD" if host in self.world.probe_stuck else "ERROR" if broken else "ACTIVE"
         guest = Guest(self.world.uuid(), name, host if fits else None, self.world.tick, status=status)
         guest.metadata = dict(metadata)
         self.state.guests[guest.id] = guest
-        if status == "ACTIVE" and host not in self.world.port_down:
+        if status == "ACTIVE" and flavor == "f-probe" and host not in self.world.port_down:
             self.world.proved.add(host)
         self._changed("boot", name, host)
         return guest.id
