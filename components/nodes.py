@@ -109,7 +109,11 @@ class Nodes(pulumi.ComponentResource):
         super().__init__("visa:nodes:Nodes", "nodes", {}, opts)
         orders = _orders(settings)
         nodes = {name: Node(name, pulumi.ResourceOptions(parent=self)) for name in plan.nodes}
-        below = {name: pulumi.ResourceOptions(parent=node, depends_on=list(needs)) for name, node in nodes.items()}
+        # Only what acts has to wait; the names of all that it waits for are written into the state of each resource.
+        below = {
+            name: pulumi.ResourceOptions(parent=nodes[name], depends_on=list(needs) if one.steps else [])
+            for name, one in plan.nodes.items()
+        }
         departures = {name: Departure(one, orders, below[name]) for name, one in plan.nodes.items()}
         held = {
             name: departures[name].report.apply(lambda report: report["failed"] or report["stays"])
