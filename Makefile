@@ -39,7 +39,7 @@ test-unit: .venv/installed
 	$(BIN)/pytest -q tests/unit tests/http
 
 test-lab: .venv/installed
-	$(BIN)/pytest tests/toolchain tests/lab
+	$(BIN)/pytest -n 2 --dist loadfile tests/toolchain tests/lab  # each file has a lab of its own, and mostly waits
 
 benchmark: .venv/installed
 	$(BIN)/python -m benchmarks
