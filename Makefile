@@ -38,8 +38,9 @@ types: .venv/installed
 test-unit: .venv/installed
 	$(BIN)/pytest -q tests/unit tests/http
 
+# Each file has a lab of its own and mostly waits, so two run side by side.
 test-lab: .venv/installed
-	$(BIN)/pytest -n 2 --dist loadfile tests/toolchain tests/lab  # each file has a lab of its own, and mostly waits
+	$(BIN)/pytest -n 2 --dist loadfile tests/toolchain tests/lab
 
 benchmark: .venv/installed
 	$(BIN)/python -m benchmarks
