@@ -178,6 +178,8 @@ def probe(actor: Actor, node: str) -> Outcome:
     _prove_isolated(actor, node, service)
     with _server(actor, node, _probe_name(node), PROBE_FLAVOR) as server:
         _prove_alive(actor, node, server)
+    # Only now: on a node where nothing boots the counter-probe's ERROR says nothing of the isolation.
+    actor.isolates = True
     _write_stage(actor, node, Stage.PROVED)
     return DONE
 
@@ -245,7 +247,7 @@ def _server(actor: Actor, node: str, name: str, flavor: str) -> Iterator[str]:
 
 
 def _prove_isolated(actor: Actor, node: str, service: Service) -> None:
-    """See, once in a run, that a server without the trait cannot boot there: a setting is worth what it does."""
+    """See, until one probe has succeeded in this run, that a server without the trait cannot boot there."""
     if actor.isolates:
         return
     with _server(actor, node, _counterprobe_name(node), COUNTERPROBE_FLAVOR) as server:
@@ -260,7 +262,6 @@ def _prove_isolated(actor: Actor, node: str, service: Service) -> None:
                 " run pulumi"
                 " up again",
             )
-    actor.isolates = True
 
 
 def _probe_name(node: str) -> str:
@@ -296,6 +297,13 @@ def _prove_alive(actor: Actor, node: str, server: str) -> None:
         fault = found.get("fault", {}).get("message", "no fault given")
         raise ProbeError(
             node, Step.PROBE, f"the probe server ended in ERROR: {fault}. The node stays in probation, closed to users"
+        )
+    if found["OS-EXT-SRV-ATTR:host"] != node:
+        raise ProbeError(
+            node,
+            Step.PROBE,
+            f"the probe server landed on {found['OS-EXT-SRV-ATTR:host']}; expected it on the node that was asked for."
+            " See nova-scheduler.log",
         )
     seconds = _probe(actor, node, Step.PROBE).timeout
 
