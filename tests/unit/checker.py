@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from migration.marks import OURS, REGISTERED_DISABLED
+from migration.marks import OURS, REGISTERED_DISABLED, Mark
 from migration.names import PROBATION_AGGREGATE
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Checker:
                 guests = [guest for guest in self.world.old.on(node) if not self._in_the_last_gap(node, guest)]
                 self._expect(not guests, f"{node} is deployed anew with instances on it")
                 self._expect(node not in self.world.old.running, f"{node} is deployed anew while stein runs there")
+                self._serves_nobody(node, "is deployed anew")
                 self._enters(node)
 
     def before_put(self, state: State, service: Service, reason: str | None) -> None:
@@ -77,8 +78,10 @@ class Checker:
         if state is self.world.old:
             self._expect(service.enabled or ours, f"{service.host}: somebody else's reason was overwritten: {service}")
         else:
-            self._expect(reason is None, f"{service.host} was disabled in the new cloud")
-            self._expect(service.enabled or service.reason == REGISTERED_DISABLED, f"enabled over {service.reason}")
+            leaky = reason == Mark.NOT_ISOLATED and not self.world.isolates and service.host in self.between
+            self._expect(reason is None or leaky, f"{service.host} was disabled in the new cloud")
+            mine = service.reason in {REGISTERED_DISABLED, Mark.NOT_ISOLATED}
+            self._expect(service.enabled or mine, f"enabled over {service.reason}")
 
     def before_delete(self, state: State, service: Service) -> None:
         self._expect(state is self.world.old, f"{service.host}: a service of the new cloud is deleted")
@@ -107,6 +110,8 @@ class Checker:
                 self._expect(node in world.proved, f"{node} was opened to users with no probe, by {change}")
         if change.what == "join-old" and change.args[0][0] in world.old.running:
             self.between.discard(change.args[0][0])
+        if change.what == "add_host" and change.args[0] == PROBATION_AGGREGATE:
+            self._serves_nobody(change.args[1], "is isolated")
         if change.what == "remove_host" and change.args[0] == PROBATION_AGGREGATE:
             self.between.discard(change.args[1])
             self.accepted.add(change.args[1])
@@ -159,6 +164,13 @@ class Checker:
         for guest in self.world.old.on(node):
             self._expect(guest.since > begun.tick, f"{node}: {what}, though {guest} was there before the step began")
         self._expect(self.silent is None or self.silent > begun.tick, f"{node}: {what}, though a witness is silent")
+
+    def _serves_nobody(self, node: str, what: str) -> None:
+        """Nothing that keeps users out may be done to a node of the new cloud that serves them."""
+        self._expect(node not in self.accepted, f"{node} {what}, though it was accepted")
+        begun = self._begun(node).tick
+        users = [g for g in self.world.new.on(node) if g.metadata != {"visa-migration": "probe"} and g.since <= begun]
+        self._expect(not users, f"{node} {what}, though users have servers there: {users}")
 
     def _enters(self, node: str) -> None:
         """A node is between the clouds from here on: is there room for it?"""

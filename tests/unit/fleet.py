@@ -156,12 +156,18 @@ class Ran:
         return {name: report.failed for name, report in self.reports.items() if report.failed}
 
 
+def make_plan_of(world: World, settings: CaracalSettings) -> Plan:
+    """Look and plan, as a preview does."""
+    return make_plan(settings, look(world, settings))
+
+
 def up(
     world: World,
     settings: CaracalSettings,
     *,
     checker: Checker | None = None,
     between: Callable[[], None] | None = None,
+    saved: Plan | None = None,
 ) -> Ran:
     """Look, plan, and run what the plan says through the providers, wired as ``components/nodes.py`` wires them.
 
@@ -170,22 +176,23 @@ def up(
         settings: what is wanted.
         checker: who watches.
         between: what happens between the look and the first step.
+        saved: a plan that was made earlier, carried out instead of a fresh one.
     """
     before = len(world.changes)
-    plan = make_plan(settings, look(world, settings))
+    plan = saved or make_plan_of(world, settings)
     if between is not None:
         between()
         world.tick += 1  # it happened before the first step began
     if plan.refusals:
         return Ran(plan, 0)
     orders = make_orders(settings)
-    with _process(world, orders, checker):
+    with process(world, orders, checker):
         reports = _run(plan, settings, orders)
     return Ran(plan, len(world.changes) - before, reports)
 
 
 @contextmanager
-def _process(world: World, orders: Orders, checker: Checker | None) -> Iterator[None]:
+def process(world: World, orders: Orders, checker: Checker | None) -> Iterator[None]:
     """A new provider process: its own actor, which remembers nothing of the one before."""
 
     def actor(parsed: Orders, _engine: object, _lock: object) -> Actor:

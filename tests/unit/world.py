@@ -63,6 +63,8 @@ class State:
     running: set[str] = field(default_factory=set)
     guests: dict[str, Guest] = field(default_factory=dict)
     agents: dict[str, str] = field(default_factory=dict)  # host by id
+    binaries: dict[str, str] = field(default_factory=dict)  # by id of an agent: what it is, where not Open vSwitch
+    reporting: set[str] = field(default_factory=set)  # agents that report though nova-compute is stopped
     groups: list[Group] = field(default_factory=list)
     traits: dict[str, set[str]] = field(default_factory=dict)  # by provider
     flavors: dict[str, str] = field(default_factory=dict)
@@ -101,6 +103,8 @@ class World:
     faults: dict[tuple[str, str], Exception] = field(default_factory=dict)  # by cloud and method: raised every time
     dead: bool = False
     hook_fails: dict[str, str] = field(default_factory=dict)  # by "leave", "join" or "join-old", and node: "join cmp01"
+    hook_lies: set[str] = field(default_factory=set)  # nodes whose leave hook ends well, yet nova-compute runs on
+    forced_down: set[str] = field(default_factory=set)  # nodes whose old service somebody calls down
     never_up: set[str] = field(default_factory=set)
     stays_unmapped: set[str] = field(default_factory=set)
     probe_fails: set[str] = field(default_factory=set)
@@ -235,7 +239,8 @@ class World:
                 continue
             results[node] = HookResult(ok=True)
             if kind == "leave":
-                self.old.running.discard(node)
+                if node not in self.hook_lies:
+                    self.old.running.discard(node)
             elif kind == "join-old":
                 self.old.running.add(node)
             else:
@@ -308,10 +313,13 @@ class FakeNova(_Fake):
             known = [h for h in self.state.services if host in {None, h}]
             return [Service("", h, enabled=False, up=False, answers=False) for h in known]
         return [
-            Service(s.id, h, s.enabled, h in self.state.running, s.reason)
+            Service(s.id, h, s.enabled, h in self.state.running, s.reason, forced_down=h in self._forced_down())
             for h, s in self.state.services.items()
             if host in {None, h}
         ]
+
+    def _forced_down(self) -> set[str]:
+        return self.world.forced_down if self.state is self.world.old else set()
 
     def hypervisors(self) -> list[Hypervisor]:
         self._call("hypervisors")
@@ -470,7 +478,12 @@ class FakeNeutron(_Fake):
     def agents(self, host: str | None = None) -> list[Agent]:
         self._call("agents", host)
         return [
-            Agent(id_, h, "neutron-openvswitch-agent", h in self.state.running)
+            Agent(
+                id_,
+                h,
+                self.state.binaries.get(id_, "neutron-openvswitch-agent"),
+                h in self.state.running or id_ in self.state.reporting,
+            )
             for id_, h in self.state.agents.items()
             if host in {None, h}
         ]
@@ -492,10 +505,6 @@ class FakeNeutron(_Fake):
 
 class FakePlacement(_Fake):
     """Placement."""
-
-    def providers(self) -> dict[str, str]:
-        self._call("providers")
-        return {provider: host for host, provider in self.state.hypervisors.items()}
 
     def providers_named(self, name: str) -> dict[str, str]:
         self._call("providers_named", name)
