@@ -11,7 +11,7 @@ from fleet import HOOK, look, make_settings, make_world
 from migration.facts import Agent, Aggregate, CloudFacts, Facts, Hypervisor, Migration, Server, Service
 from migration.marks import REGISTERED_DISABLED, Mark, Record, Stage
 from migration.names import PROBATION_AGGREGATE
-from migration.plan import NodePlan, Phase, Plan, Step, make_plan
+from migration.plan import NODE_AGENTS, NodePlan, Phase, Plan, Step, make_plan
 
 BY_HAND = "broken fan -- jane"
 LEAVE = ["stop-compute", "delete-service", "delete-agents", "prove-gone"]
@@ -41,6 +41,7 @@ def on_old(
     migrating: str = "",
     hypervisors: int = 1,
     answers: bool = True,
+    agents: str = "neutron-openvswitch-agent",
 ) -> CloudFacts:
     """A node of the old cloud, closed if there is a reason, and what each witness counts on it."""
     provider = f"rp-{node}"
@@ -55,6 +56,7 @@ def on_old(
         servers=tuple(Server(f"v{i}", f"visa-{i}", node, "SHUTOFF") for i in range(servers)),
         migrations=(Migration("m1", *ends, "migrating"),) if ends else (),
         allocations={} if allocations is None else {provider: frozenset(f"a{i}" for i in range(allocations))},
+        agents=tuple(Agent(f"{binary}-{node}", node, binary, alive=True) for binary in agents.split()),
     )
 
 
@@ -72,10 +74,12 @@ def on_new(
     zone: str = "dc1",
     stage: Stage | None = None,
     answers: bool = True,
+    servers: int = 0,
 ) -> CloudFacts:
     """A node of the new cloud."""
     return CloudFacts(
         "caracal",
+        servers=tuple(Server(f"n{i}", f"visa-{i}", node, "ACTIVE") for i in range(servers)),
         services=(_service(node, enabled, reason, up=up, answers=answers),),
         hypervisors=(Hypervisor(f"nrp-{node}", node, node),),
         aggregates=(
@@ -112,7 +116,7 @@ def check(found: NodePlan, phase: str, steps: list[str], message: str, *, attent
     assert found.attention is attention
 
 
-LEAVING, MOVING = str(Mark.LEAVING), str(Mark.MOVING)
+LEAVING, MOVING, NOT_ISOLATED = str(Mark.LEAVING), str(Mark.MOVING), str(Mark.NOT_ISOLATED)
 ANOTHER = ledger("cmp99", Stage.ACCEPTED)
 
 
@@ -170,6 +174,64 @@ def test_a_witness_that_is_silent_is_not_an_empty_node(node: CloudFacts, message
 
 
 @pytest.mark.parametrize(
+    "silent",
+    [on_old(reason=MOVING, vms=None), on_old(reason=MOVING, allocations=None)],
+    ids=["hypervisor", "placement"],
+)
+def test_a_stopped_node_with_a_silent_witness_waits_and_is_not_started_again(silent: CloudFacts) -> None:
+    waits = one("caracal", [silent], [ANOTHER])
+    check(waits, "unknown", [], "cannot be proved empty: no answer from", attention=True)
+    assert waits.between
+    # wanted in the old cloud it need not be proved empty
+    check(one("draining", [silent], [ANOTHER]), "unknown", ["start-compute"], "nova-compute starts again")
+    check(one("stein", [silent], [ANOTHER]), "unknown", ["start-compute", "enable"], "given back")
+
+
+@pytest.mark.parametrize("hooks", [{}, NO_JOIN_OLD], ids=["can start", "cannot start"])
+def test_a_stopped_node_that_is_not_empty_starts_again_though_a_witness_is_silent(hooks: dict[str, Any]) -> None:
+    node = on_old(reason=MOVING, servers=1, vms=None)
+    steps = [] if hooks else ["start-compute"]
+    check(one("caracal", [node], [ANOTHER], **hooks), "draining", steps, "", attention=bool(hooks))
+
+
+OTHERS = "neutron-openvswitch-agent neutron-l3-agent neutron-metadata-agent neutron-dhcp-agent"
+
+
+@pytest.mark.parametrize("reason", [None, LEAVING, MOVING])
+def test_a_node_whose_agents_serve_others_is_a_conflict_before_it_leaves(reason: str | None) -> None:
+    found = one("caracal", [on_old(reason=reason, agents=OTHERS)], [ANOTHER])
+    check(found, "conflict", [], "runs neutron-dhcp-agent, neutron-l3-agent, which serves other nodes", attention=True)
+    assert found.between is (reason == MOVING)
+
+
+@pytest.mark.parametrize("binary", sorted(NODE_AGENTS))
+def test_an_agent_of_the_node_itself_leaves_with_it(binary: str) -> None:
+    check(one("caracal", [on_old(reason=LEAVING, agents=binary)], [ANOTHER]), "empty", MOVE, "leaves now")
+
+
+@pytest.mark.parametrize(
+    ("membership", "node", "phase", "steps"),
+    [
+        ("stein", on_old(agents=OTHERS), "stein", []),
+        ("stein", on_old(reason=LEAVING, agents=OTHERS), "empty", ["enable"]),
+        ("draining", on_old(agents=OTHERS), "stein", ["disable"]),
+        ("draining", on_old(reason=LEAVING, agents=OTHERS), "empty", []),
+        ("caracal", on_old(agents=OTHERS, servers=1), "stein", ["disable"]),
+        ("caracal", on_old(reason=LEAVING, agents=OTHERS, servers=1), "draining", []),
+    ],
+)
+def test_agents_that_serve_others_hinder_nothing_but_the_leaving(
+    membership: str, node: CloudFacts, phase: str, steps: list[str]
+) -> None:
+    check(one(membership, [node], [ANOTHER]), phase, steps, "")
+
+
+def test_another_nodes_l3_agent_hinders_nobody() -> None:
+    old = [on_old(reason=LEAVING), on_old("net01", agents=OTHERS)]
+    check(one("caracal", old, [ANOTHER]), "empty", MOVE, "leaves now")
+
+
+@pytest.mark.parametrize(
     ("membership", "old", "new", "phase", "message"),
     [
         ("draining", [on_old(reason=BY_HAND)], [], "conflict", "not ours to touch"),
@@ -182,6 +244,17 @@ def test_a_witness_that_is_silent_is_not_an_empty_node(node: CloudFacts, message
         ("draining", [], [ledger("cmp01", Stage.LEFT)], "absent", "its membership is draining; going back is a move"),
         ("caracal", [], [ledger("cmp01", Stage.ACCEPTED)], "absent", "find out who removed it"),
         ("caracal", [], [on_new(enabled=False, reason=BY_HAND, isolated=True)], "conflict", "not ours to touch"),
+        *(
+            (
+                membership,
+                [],
+                [on_new(stage=stage, servers=2)],
+                "conflict",
+                "is open in caracal and has 2 servers, but no probe has proved it. Is [DEFAULT] enable_new_services",
+            )
+            for stage in (Stage.LEFT, Stage.DEPLOYED)
+            for membership in ("caracal", "draining")
+        ),
         (
             "caracal",
             [],
@@ -242,7 +315,24 @@ def test_a_service_that_was_deleted_under_its_servers_is_a_conflict() -> None:
         (on_new(enabled=False, reason=REGISTERED_DISABLED, stage=Stage.DEPLOYED), "probation", JOIN, "joins: probe"),
         (on_new(isolated=True, stage=Stage.DEPLOYED), "probation", JOIN, "joins: probe"),
         (on_new(isolated=True, up=False, stage=Stage.DEPLOYED), "probation", ["host-hook", *JOIN], "host hook"),
-        (on_new(stage=Stage.DEPLOYED), "caracal", ["enable"], "serves"),
+        (on_new(isolated=True, stage=Stage.PROVED), "probation", JOIN, "joins: probe"),
+        (on_new(isolated=True, up=False, stage=Stage.PROVED), "probation", ["host-hook", *JOIN], "host hook"),
+        # open, though no probe has proved it: it is isolated, then probed
+        (on_new(stage=Stage.LEFT), "probation", ["host-hook", *JOIN], "host hook, then probe"),
+        (on_new(stage=Stage.DEPLOYED), "probation", JOIN, "joins: probe"),
+        # proved, and its isolation was lifted: only the record is missing
+        (on_new(stage=Stage.PROVED), "caracal", ["enable"], "serves"),
+        (on_new(stage=Stage.PROVED, servers=3), "caracal", ["enable"], "serves"),
+        (on_new(stage=Stage.PROVED, servers=3, up=False), "caracal", ["enable"], "nova-compute is down"),
+        # closed by ourselves
+        (on_new(enabled=False, reason=NOT_ISOLATED, isolated=True, stage=Stage.DEPLOYED), "probation", JOIN, "probe"),
+        (
+            on_new(enabled=False, reason=NOT_ISOLATED, isolated=True, stage=Stage.LEFT),
+            "probation",
+            ["host-hook", *JOIN],
+            "host hook, then probe",
+        ),
+        (on_new(stage=Stage.ACCEPTED, servers=3), "caracal", [], "serves"),
         (on_new(stage=Stage.ACCEPTED), "caracal", [], "serves"),
         (on_new(), "caracal", [], "serves"),
         (on_new(up=False, stage=Stage.ACCEPTED), "caracal", [], "nova-compute is down"),
@@ -325,6 +415,11 @@ def test_budget(moving: int, per_datacenter: int, new: list[CloudFacts], expecte
         ([], [on_new(isolated=True, stage=Stage.DEPLOYED)], True),
         ([], [on_new(isolated=True, enabled=False, reason=BY_HAND, stage=Stage.DEPLOYED)], True),
         ([], [on_new(stage=Stage.DEPLOYED)], True),
+        ([], [on_new(stage=Stage.DEPLOYED, servers=1)], True),
+        ([], [on_new(stage=Stage.PROVED)], True),
+        ([], [on_new(enabled=False, reason=NOT_ISOLATED, isolated=True, stage=Stage.DEPLOYED)], True),
+        ([on_old(reason=MOVING, vms=None)], [], True),
+        ([on_old(reason=MOVING, agents=OTHERS)], [], True),
         ([replace(on_old(servers=1), services=())], [ledger("cmp01", Stage.LEFT)], True),
         ([on_old(reason=LEAVING, servers=1)], [], False),
         ([on_old(reason=BY_HAND)], [], False),
@@ -342,6 +437,27 @@ def test_a_node_that_was_taken_out_of_the_config_with_nova_compute_stopped_count
     plan = plan_of({"cmp02": "caracal"}, [on_old("cmp01", reason=MOVING), on_old("cmp02")], [ANOTHER])
     assert leaving(plan) == []
     assert "cmp01 on the way" in plan.nodes["cmp02"].message
+    assert plan.strays == ("cmp01",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "strays"),
+    [
+        ([on_old("cmp98", reason=MOVING)], [], ("cmp98",)),
+        ([], [ledger("cmp97", Stage.LEFT), ledger("cmp96", Stage.DEPLOYED)], ("cmp96", "cmp97")),
+        ([], [ledger("cmp97", Stage.PROVED)], ("cmp97",)),
+        ([], [on_new("cmp97", isolated=True, stage=Stage.DEPLOYED)], ("cmp97",)),
+        ([on_old("cmp98", reason=LEAVING), on_old("cmp97", reason=BY_HAND), on_old("cmp96")], [], ()),
+        ([], [ledger("cmp97", Stage.ACCEPTED), on_new("cmp96")], ()),
+        ([on_old("cmp01", reason=MOVING)], [], ()),
+    ],
+)
+def test_nodes_that_left_the_config_between_the_clouds_are_strays(
+    old: list[CloudFacts], new: list[CloudFacts], strays: tuple[str, ...]
+) -> None:
+    here = [] if old and old[0].service("cmp01") else [on_old()]
+    plan = plan_of({"cmp01": "caracal"}, [*old, *here], [*new, ANOTHER])
+    assert plan.strays == strays
 
 
 def test_what_is_on_its_way_goes_on_though_the_budget_was_lowered() -> None:

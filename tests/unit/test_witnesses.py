@@ -35,7 +35,7 @@ def test_empty_is_when_every_witness_answers_and_counts_nothing() -> None:
     held = occupancy(EMPTY, "cmp01")
     assert held.empty
     assert not held.unknown
-    assert (held.count, held.silent, set(held.asked)) == (0, (), ALL)
+    assert (held.count, held.silent, dict(held.counts)) == (0, (), dict.fromkeys(ALL, 0))
     assert looks_empty(EMPTY, "cmp01")
 
 
@@ -87,7 +87,43 @@ def test_silence_is_not_emptiness(change: dict[str, Any], silent: list[str]) -> 
     assert held.unknown
     assert not held.empty
     assert list(held.silent) == silent
-    assert len(held.asked) == len(ALL) - len(silent)
+    assert set(held.counts) == ALL - {who.partition(" (")[0] for who in silent}
+    assert str(held) == f"cannot be proved empty: no answer from {'; '.join(silent)}"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, "empty"),
+        ({"servers": (server("ACTIVE"),)}, "1 instance left"),
+        ({"servers": (server("ACTIVE"),), **hypervisor(vms=3, servers="xyz")}, "3 instances left"),
+        (
+            hypervisor(vms=2, servers="x"),
+            (
+                "2 instances left by hypervisor's own count 2, cell database 1; Nova's server list shows none. If that"
+                " stays so, look for leftovers there"
+            ),
+        ),
+        (
+            {"allocations": {"h1": frozenset("x")}},
+            (
+                "1 instance left by placement allocations 1; Nova's server list shows none. If that stays so, look for"
+                " leftovers there"
+            ),
+        ),
+        (
+            {"migrations": (Migration("x", "cmp02", "cmp01", "migrating"),)},
+            (
+                "1 instance left by migrations 1; Nova's server list shows none. If that stays so, look for"
+                " leftovers there"
+            ),
+        ),
+        # the list itself is silent: it does not show none
+        ({"hidden": 1, **hypervisor(vms=2)}, "2 instances left"),
+    ],
+)
+def test_who_counts_is_named_where_novas_server_list_shows_none(change: dict[str, Any], says: str) -> None:
+    assert str(occupancy(replace(EMPTY, **change), "cmp01")) == says
 
 
 def test_something_counted_is_known_though_another_is_silent() -> None:
