@@ -19,9 +19,11 @@ with warnings.catch_warnings():
     import pulumi_openstack
 
 from components.new_cloud import declare_new_cloud
+from components.nodes import Nodes
 from components.old_cloud import declare_old_cloud
 from migration import settings
-from migration.names import LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBE_FLAVOR
+from migration.names import COUNTERPROBE_FLAVOR, LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBE_FLAVOR
+from migration.plan import NodePlan, Phase, Plan
 from tests.unit.test_settings import GOOD, GOOD_STEIN
 
 
@@ -208,6 +210,14 @@ def test_zones_probation_and_ledger(new: Recorder) -> None:
     assert (probe["vcpus"], probe["ram"], probe["disk"]) == (1, 128, 0)
 
 
+def test_the_counter_probe_differs_from_the_probe_in_the_trait_alone(new: Recorder) -> None:
+    probe, counterprobe = (new.inputs("Flavor", name) for name in (PROBE_FLAVOR, COUNTERPROBE_FLAVOR))
+    assert counterprobe.get("extraSpecs", {}) == {}
+    different = {key for key in {*probe, *counterprobe} if probe.get(key) != counterprobe.get(key)}
+    assert different == {"name", "extraSpecs"}
+    assert (counterprobe["name"], counterprobe["isPublic"]) == ("visa-counterprobe", False)
+
+
 def test_what_is_kept_from_the_steps(new: Recorder) -> None:
     ignored = {name: list(new.requests["AggregateV2", name].ignoreChanges) for name in new.names("AggregateV2")}
     assert ignored == {
@@ -219,6 +229,29 @@ def test_what_is_protected(new: Recorder) -> None:
     protected = {kind for (kind, _), request in new.requests.items() if request.protect}
     assert protected == {"Flavor", "Network", "Subnet", "Project", "AggregateV2"}
     assert not any(request.importId for request in new.requests.values())
+
+
+def node_plan(name: str, **more: Any) -> NodePlan:
+    return NodePlan(name, settings.Membership.CARACAL, "dc2", Phase.CONFLICT, "stuck", **more)
+
+
+def test_an_alarm_is_a_node_that_is_between_the_clouds_and_needs_a_person(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda line, *_resource: warned.append(line))
+    plans = [
+        node_plan("cmp01", between=True, attention=True),
+        node_plan("cmp02", between=True),
+        node_plan("cmp03", attention=True),
+    ]
+    plan = Plan({one.node: one for one in plans}, strays=("cmp98",))
+    run(recorder, lambda: Nodes(plan, settings.CaracalSettings(clouds=settings.Clouds(new="c")), needs=[]))
+    summary = recorder.inputs("Summary", "summary")
+    assert (summary["alarms"], summary["steps"], summary["failed"]) == (["cmp01: stuck"], {}, {})
+    assert recorder.inputs("Arrival", "arrival-cmp01")["datacenter"] == "dc2"
+    assert [line.partition(":")[0] for line in warned] == ["cmp01", "cmp03", "cmp98"]
+    assert warned[-1] == "cmp98: between the clouds, but no longer in the config; put it back until it has arrived"
 
 
 def test_the_old_cloud_is_adopted_whole(old: Recorder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -37,8 +38,26 @@ def test_table_has_every_node_and_the_totals() -> None:
     assert "refused: cmp03: no such node" in text
 
 
+@pytest.mark.parametrize("words", ["[maintenance] -- jane", "broken [/fan]", "[bold]x[/bold]", "[/]", "\\[red]"])
+def test_what_people_wrote_is_shown_literally(words: str) -> None:
+    one = replace(STUCK, message=f"disabled ({words})")
+    text = shown(Plan({"cmp02": one}, (f"cmp03: {words}",), (words,)))
+    assert f"needs a person: disabled ({words})" in text
+    assert f"refused: cmp03: {words}" in text
+    assert f"between the clouds, but no longer in the config: {words}" in text
+
+
+def test_strays_are_shown() -> None:
+    text = shown(Plan({"cmp01": WAITS}, strays=("cmp98", "cmp99")))
+    assert [line for line in text.splitlines() if "no longer" in line] == [
+        "between the clouds, but no longer in the config: cmp98",
+        "between the clouds, but no longer in the config: cmp99",
+    ]
+
+
 def test_json_is_for_programs() -> None:
-    said = json.loads(status.as_json(Plan({"cmp01": WAITS})))
+    said = json.loads(status.as_json(Plan({"cmp01": WAITS}, ("refused",), ("cmp98",))))
+    assert (said["refusals"], said["strays"]) == (["refused"], ["cmp98"])
     assert said["phases"] == {"draining": 1}
     assert said["nodes"]["cmp01"] == {
         "membership": "caracal",
@@ -57,6 +76,7 @@ def test_json_is_for_programs() -> None:
         (Plan({"cmp01": WAITS}), 0),
         (Plan({"cmp02": STUCK}), 4),
         (Plan({"cmp01": WAITS}, ("refused",)), 4),
+        (Plan({"cmp01": WAITS}, strays=("cmp98",)), 4),
         (SettingsError("Pulumi.caracal.yaml", [Problem("nodes", "wrong")]), 2),
         (CloudUnreachable("stein", "no answer"), 3),
     ],
