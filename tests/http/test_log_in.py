@@ -15,7 +15,7 @@ from answers import PASSWORD, Answers, write_clouds_yaml
 from migration import observe
 from migration.adapters.rest import TIMEOUT, connect
 from migration.errors import CloudError, CloudUnreachable
-from migration.observe import look, look_at_cloud, open_cloud
+from migration.observe import look, look_at_cloud, look_at_node, open_cloud
 from migration.settings import CaracalSettings, parse
 
 TYPES = {"placement": "placement", "glance": "image"}
@@ -118,7 +118,7 @@ def _to(service: str) -> Callable[[Any], bool]:
 
 
 def _fails_somehow() -> CloudError:
-    """Log in, look, and ask Glance too; return how it fails."""
+    """Log in, look at all and at one node, and ask Glance too; return how it fails."""
     with pytest.raises(CloudError) as error:
         _everything(open_cloud("stein"))
     assert PASSWORD not in str(error.value)
@@ -127,6 +127,7 @@ def _fails_somehow() -> CloudError:
 
 def _everything(cloud: observe.Cloud) -> None:
     look_at_cloud(cloud)
+    look_at_node(cloud, "cmp01")
     cloud.glance.image_id("cirros")
 
 
