@@ -39,14 +39,14 @@ class Engine:
         self._busy = 0
         self._count = threading.Lock()
         try:
-            handle = os.pidfd_open(pid)
+            self._handle = os.pidfd_open(pid)
         except ProcessLookupError:
             self.gone.set()
             return
-        threading.Thread(target=self._watch, args=(handle,), name="engine-watch", daemon=True).start()
+        threading.Thread(target=self._watch, name="engine-watch", daemon=True).start()
 
-    def _watch(self, handle: int) -> None:
-        select.select([handle], [], [])
+    def _watch(self) -> None:
+        select.select([self._handle], [], [])
         self.gone.set()
         with self._count:
             if self._busy == 0:
@@ -72,7 +72,8 @@ class Engine:
 
     def check(self) -> None:
         """Raise EngineGone if the engine is gone: called wherever a step waits."""
-        if self.gone.is_set():
+        # Asked of the kernel, too: the thread that watches may not have had its turn yet.
+        if self.gone.is_set() or select.select([self._handle], [], [], 0)[0]:
             raise EngineGone(
                 "the Pulumi engine that asked for this is gone; nothing more is started. Run pulumi up again"
             )
