@@ -215,7 +215,17 @@ def test_a_plan_that_the_world_has_overtaken_does_no_harm(membership: str, happe
 
 HOSTS = ["cmp01", "cmp02", "cmp03", "cmp04", "cmp05"]
 SITES = {host: "dc2" if int(host[-1]) % 2 == 0 else "dc1" for host in HOSTS}
-BREAKS = ["leave", "join", "join-old", "never_up", "stays_unmapped", "probe_fails", "port_down", "probe_stuck"]
+BREAKS = [
+    "leave",
+    "join",
+    "join-old",
+    "never_up",
+    "stays_unmapped",
+    "probe_fails",
+    "port_down",
+    "probe_stuck",
+    "hook_lies",
+]
 memberships = st.sampled_from(["stein", "draining", "caracal", "caracal"])
 hosts = st.sampled_from(HOSTS)
 
@@ -303,6 +313,10 @@ class Fleet(RuleBasedStateMachine):
         self.world.checker.silent = self.world.tick
 
     @rule()
+    def isolation_is_off(self) -> None:
+        self.world.isolates = False
+
+    @rule()
     def all_is_mended(self) -> None:
         self.mend()
 
@@ -342,8 +356,10 @@ class Fleet(RuleBasedStateMachine):
 
     def mend(self) -> None:
         world = self.world
-        for broken in (world.never_up, world.stays_unmapped, world.probe_fails, world.port_down, world.probe_stuck):
-            broken.clear()
+        for what in BREAKS:
+            if what not in {"leave", "join", "join-old"}:
+                getattr(world, what).clear()
+        world.isolates = True
         world.new.unmapped.clear()
         world.hook_fails.clear()
         world.old.cell_down = False
@@ -380,7 +396,7 @@ class Fleet(RuleBasedStateMachine):
             world.checker.after_up()
         assert [host for host in HOSTS if not world.open_to_users(host)] == []
         assert up(world, wanted, checker=world.checker).changes == 0
-        probes = [guest for guest in world.new.guests.values() if guest.name.startswith("visa-probe")]
+        probes = [guest for guest in world.new.guests.values() if guest.metadata]
         assert probes == []
 
 
