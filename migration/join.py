@@ -19,7 +19,7 @@ from migration.adapters.hooks import HookResult
 from migration.errors import CloudRefused, HookError, MigrationError, ProbeError, StepError
 from migration.facts import Hypervisor, Service
 from migration.marks import REGISTERED_DISABLED, Mark, Record, Stage, is_ours
-from migration.names import COUNTERPROBE_FLAVOR, PROBATION_AGGREGATE, PROBATION_TRAIT, PROBE_FLAVOR
+from migration.names import COUNTERPROBE_FLAVOR, PROBATION_AGGREGATE, PROBATION_TRAIT, PROBE_FLAVOR, probe_names
 from migration.plan import Step
 from migration.settings import Probe
 from migration.steps import DONE, NOTHING, Act, Outcome, stays
@@ -176,7 +176,7 @@ def probe(actor: Actor, node: str) -> Outcome:
             return stays(f"somebody else disabled it ({service.reason or 'no reason given'})")
         actor.new.nova.enable(service.id)
     _prove_isolated(actor, node, service)
-    with _server(actor, node, _probe_name(node), PROBE_FLAVOR) as server:
+    with _server(actor, node, probe_names(node)[0], PROBE_FLAVOR) as server:
         _prove_alive(actor, node, server)
     # Only now: on a node where nothing boots the counter-probe's ERROR says nothing of the isolation.
     actor.isolates = True
@@ -250,7 +250,7 @@ def _prove_isolated(actor: Actor, node: str, service: Service) -> None:
     """See, until one probe has succeeded in this run, that a server without the trait cannot boot there."""
     if actor.isolates:
         return
-    with _server(actor, node, _counterprobe_name(node), COUNTERPROBE_FLAVOR) as server:
+    with _server(actor, node, probe_names(node)[1], COUNTERPROBE_FLAVOR) as server:
         found = _settled(actor, node, server)
         if found["status"] == "ACTIVE":
             actor.new.nova.disable(service.id, Mark.NOT_ISOLATED)
@@ -262,14 +262,6 @@ def _prove_isolated(actor: Actor, node: str, service: Service) -> None:
                 " run pulumi"
                 " up again",
             )
-
-
-def _probe_name(node: str) -> str:
-    return f"visa-probe-{node}"
-
-
-def _counterprobe_name(node: str) -> str:
-    return f"visa-counterprobe-{node}"
 
 
 def _settled(actor: Actor, node: str, server: str) -> dict[str, Any]:
@@ -351,7 +343,7 @@ def _serves_already(actor: Actor, node: str) -> str:
     if record is not None and record.stage is Stage.ACCEPTED:
         return f"it was accepted at {record.at}"
     servers, hidden = actor.new.nova.servers(node)
-    users = [server for server in servers if server.name not in {_probe_name(node), _counterprobe_name(node)}]
+    users = [server for server in servers if server.name not in probe_names(node)]
     if users or hidden:
         return f"{actor.new.name} lists {len(users)} servers on it" + (", and a cell is down" if hidden else "")
     return ""

@@ -21,3 +21,8 @@ COUNTERPROBE_FLAVOR: Final = "visa-counterprobe"
 
 REQUIRED_TRAIT: Final = f"trait:{PROBATION_TRAIT}"
 """Key by which an aggregate's metadata or a flavor's extra specs require the trait."""
+
+
+def probe_names(node: str) -> tuple[str, str]:
+    """Return the names of our servers on a node: the probe, and the one that must not boot there."""
+    return f"visa-probe-{node}", f"visa-counterprobe-{node}"

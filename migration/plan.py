@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from migration.facts import CloudFacts, Facts, Service
 from migration.marks import REGISTERED_DISABLED, Record, Stage, is_moving, is_ours
-from migration.names import PROBATION_AGGREGATE
+from migration.names import PROBATION_AGGREGATE, probe_names
 from migration.settings import CaracalSettings, Membership
 from migration.witnesses import Occupancy, occupancy
 
@@ -354,12 +354,12 @@ def _in_new(view: _View, record: Record | None) -> NodePlan:
         )
     unproved = record is not None and record.stage in {Stage.LEFT, Stage.DEPLOYED}
     opened = service.enabled and not isolated
-    if opened and unproved and view.new.servers_on(view.node):
+    users = [server for server in view.new.servers_on(view.node) if server.name not in probe_names(view.node)]
+    if unproved and users:
         return view.says(
             Phase.CONFLICT,
-            f"is open in {view.new.name} and has {len(view.new.servers_on(view.node))} servers, but no probe has proved"
-            " it. Is [DEFAULT] enable_new_services = false in nova.conf? When its servers have ended, run"
-            " pulumi up again",
+            f"has {len(users)} servers of users in {view.new.name}, but no probe has proved it. Is [DEFAULT]"
+            " enable_new_services = false in nova.conf? When they have ended, run pulumi up again",
             attention=True,
         )
     serves = accepted or (opened and not unproved)

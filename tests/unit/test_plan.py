@@ -248,12 +248,13 @@ def test_another_nodes_l3_agent_hinders_nobody() -> None:
             (
                 membership,
                 [],
-                [on_new(stage=stage, servers=2)],
+                [on_new(stage=stage, servers=2, isolated=isolated)],
                 "conflict",
-                "is open in caracal and has 2 servers, but no probe has proved it. Is [DEFAULT] enable_new_services",
+                "has 2 servers of users in caracal, but no probe has proved it. Is [DEFAULT] enable_new_services",
             )
             for stage in (Stage.LEFT, Stage.DEPLOYED)
             for membership in ("caracal", "draining")
+            for isolated in (False, True)
         ),
         (
             "caracal",
@@ -539,3 +540,9 @@ def test_a_node_that_is_given_back_has_its_phase_from_a_real_look() -> None:
     world.mark("cmp01", Mark.LEAVING)
     settings = make_settings({"cmp01": "stein"})
     check(make_plan(settings, look(world, settings)).nodes["cmp01"], "empty", ["enable"], "given back")
+
+
+def test_a_probe_that_a_killed_run_left_is_no_users_server() -> None:
+    seen = on_new(stage=Stage.DEPLOYED, isolated=True)
+    left = replace(seen, servers=(Server("n1", "visa-probe-cmp01", "cmp01", "ACTIVE"),))
+    assert plan_of({"cmp01": "caracal"}, [], [left]).nodes["cmp01"].phase == "probation"
