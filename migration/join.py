@@ -66,7 +66,7 @@ def _deployed(actor: Actor, node: str) -> HookResult:
     """Record that the host hook succeeded for a node; where that is not possible, only this node does not go on."""
     try:
         _write_stage(actor, node, Stage.DEPLOYED)
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
         return HookResult(ok=False, message=f"deployed, but that could not be recorded: {error}")
     return HookResult(ok=True)
 
