@@ -68,7 +68,8 @@ def main() -> int:
     Returns:
         0 only if every node arrived and the watcher saw nothing wrong.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell without job control lets it be ignored
+        signal.signal(number, _interrupt)
     stage = Stage()
     lab = Lab(NAME, lambda text: stage.line(text, "dim"))
     good, keep = False, bool(os.environ.get("KEEP"))
