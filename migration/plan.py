@@ -148,7 +148,8 @@ def make_plan(settings: CaracalSettings, facts: Facts) -> Plan:
     assessed = [replace(one, between=one.between or _is_between(facts, one.node)) for one in assessed]
     refusals = _guards(settings, facts, assessed)
     if refusals:
-        return Plan({one.node: replace(one, departure=(), deploys=False, arrival=()) for one in assessed}, refusals)
+        idle = {one.node: replace(one, departure=(), deploys=False, arrival=()) for one in assessed}
+        return Plan(idle, refusals, _strays(settings, facts))
     planned = within_budget(settings, facts, assessed)
     return Plan({one.node: one for one in planned}, strays=_strays(settings, facts))
 
