@@ -13,7 +13,7 @@ from types import MappingProxyType
 from migration import audit
 from migration.actor import PATIENCE, STOPPED, Actor
 from migration.errors import CloudRefused, HookError, StepError
-from migration.facts import Agent, CloudFacts
+from migration.facts import Agent, CloudFacts, Service
 from migration.marks import Mark, Record, Stage, is_moving, is_ours
 from migration.observe import look_at_node
 from migration.plan import NODE_AGENTS, Step
@@ -42,8 +42,8 @@ def stop_compute(actor: Actor, node: str) -> Outcome:
     service = seen.service(node)
     if service is None:
         return NOTHING
-    if service.enabled or not is_ours(service.reason):
-        return stays("somebody changed its service meanwhile; expected it disabled with our mark")
+    if changed := _changed(service):
+        return changed
     if why := _not_empty(seen, node):
         return stays(why)
     hook = actor.orders.hooks.leave
@@ -66,8 +66,8 @@ def delete_service(actor: Actor, node: str) -> Outcome:
     service = seen.service(node)
     if service is None:
         return NOTHING
-    if service.enabled or not is_ours(service.reason):
-        return stays("somebody changed its service meanwhile; expected it disabled with our mark")
+    if changed := _changed(service):
+        return changed
     if why := _not_empty(seen, node):
         return _stopped_too_soon(actor, node, why)
     # Written first: a node whose service is gone without this record would be nobody's.
@@ -131,8 +131,8 @@ def start_compute(actor: Actor, node: str) -> Outcome:
     services = actor.old.nova.services(node)
     if not services:
         return stays(f"{actor.old.name} has no nova-compute for it any more")
-    if services[0].enabled or not is_ours(services[0].reason):
-        return stays("somebody changed its service meanwhile; expected it disabled with our mark")
+    if changed := _changed(services[0]):
+        return changed
     _start(actor, node, services[0].id)
     return DONE
 
@@ -152,6 +152,13 @@ def give_back(actor: Actor, node: str) -> Outcome:
         actor.write_record(node, None)
     actor.old.nova.enable(services[0].id)
     return DONE
+
+
+def _changed(service: Service) -> Outcome | None:
+    """Return None if the service is closed with our mark, else that the node stays: it is not ours to touch."""
+    if service.enabled or not is_ours(service.reason):
+        return stays("somebody changed its service meanwhile; expected it disabled with our mark")
+    return None
 
 
 def _prove_stopped(actor: Actor, node: str) -> None:

@@ -555,4 +555,11 @@ def within_budget(settings: CaracalSettings, facts: Facts, assessed: Sequence[No
 def _waits(one: NodePlan, why: str) -> NodePlan:
     """Return the same node draining: it closes, and leaves when there is room."""
     kept = tuple(step for step in one.departure if step is Step.DISABLE)
-    return replace(one, message=f"empty, waits: {why}", departure=kept, deploys=False, arrival=(), held=True)
+    return replace(
+        one,
+        message=f"{one.message if one.instances else 'empty'}, waits: {why}",
+        departure=kept,
+        deploys=False,
+        arrival=(),
+        held=True,
+    )

@@ -55,11 +55,6 @@ class Report:
     stays: str = ""
     failed: str = ""
 
-    @property
-    def complete(self) -> bool:
-        """Whether every step was carried out."""
-        return not self.stays and not self.failed
-
 
 def run_steps(actor: Actor, cloud: str, node: str, steps: Sequence[Step], acts: Mapping[Step, Act]) -> Report:
     """Carry out steps on one node until they are done, one stays, or one fails.
