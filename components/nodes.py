@@ -107,7 +107,7 @@ class Nodes(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("visa:nodes:Nodes", "nodes", {}, opts)
-        orders = _orders(settings)
+        orders = Orders.of(settings)
         nodes = {name: Node(name, pulumi.ResourceOptions(parent=self)) for name in plan.nodes}
         # Only what acts has to wait; the names of all that it waits for are written into the state of each resource.
         below = {
@@ -166,16 +166,6 @@ def _tell(one: NodePlan, resource: pulumi.Resource) -> None:
 def _failed(reports: Sequence[Mapping[str, Any]]) -> str:
     """Return what failed of a node's departure and arrival, or ""."""
     return next((str(report["failed"]) for report in reports if report["failed"]), "")
-
-
-def _orders(settings: CaracalSettings) -> Orders:
-    return Orders(
-        old=settings.clouds.old,
-        new=settings.clouds.new,
-        audit=settings.audit,
-        hooks=settings.hooks,
-        probe=settings.probe,
-    )
 
 
 def _words(steps: Sequence[Step]) -> list[str]:

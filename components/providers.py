@@ -7,93 +7,20 @@ failed is raised once, at the end, by the summary.
 
 from __future__ import annotations
 
-import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
-from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ResourceProvider, UpdateResult
-
-from migration import guardian, join, leave
-from migration.actor import Actor, Orders
+from components.provider import Provider
+from migration import join, leave
 from migration.adapters.hooks import HookResult
-from migration.adapters.rest import connect
 from migration.errors import EngineGone
 from migration.plan import Step
 from migration.steps import Report, run_steps
 
-LOCK_PATIENCE = 60.0
-"""Seconds that a second ``up`` waits for the end of what a killed one left behind."""
 
-_MUTEX = threading.Lock()
-
-
-@cache
-def _engine() -> guardian.Engine:
-    return guardian.Engine(guardian.find_engine())
-
-
-@cache
-def _actor(orders: str) -> Actor:
-    parsed = Orders.model_validate_json(orders)
-    clouds = [connect(name).config.config["auth"]["auth_url"] for name in (parsed.old, parsed.new) if name]
-    return Actor(parsed, _engine(), guardian.ActorLock(guardian.lock_path(*clouds)))
-
-
-class _Provider(ResourceProvider):
-    """What all of ours share: create is update, nothing is ever deleted, and only steps or intent are a change.
-
-    Arguments:
-        orders: what the steps are told beside their node. They travel with the provider and not as an input, where
-            every preview would repeat them for every node.
-    """
-
-    def __init__(self, orders: Orders) -> None:
-        self._orders = orders.model_dump_json()
-
-    def configure(self, _request: ConfigureRequest) -> None:
-        """Begin to watch the engine: this process must not outlive it."""
-        with _MUTEX:
-            _engine()
-
-    def actor(self) -> Actor:
-        """Return the actor of this process, holding the lock."""
-        with _MUTEX:
-            actor = _actor(self._orders)
-            actor.lock.take(patience=LOCK_PATIENCE)
-            return actor
-
-    def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
-        """Carry out what the inputs say and return the outputs."""
-        raise NotImplementedError
-
-    def identity(self, props: Mapping[str, Any]) -> str:
-        """Return the resource's id."""
-        return str(props["node"])
-
-    def pending(self, props: Mapping[str, Any]) -> bool:
-        """Return whether the inputs ask for anything to be done."""
-        return bool(props["steps"])
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Do the same as an update: a first ``up`` may have steps already."""
-        return CreateResult(self.identity(props), self.act(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Carry out the steps."""
-        return UpdateResult(self.act(news))
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Say "changed" only where something would be done, or the intent differs."""
-        return DiffResult(changes=self.pending(news) or news.get("membership") != olds.get("membership"))
-
-    def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Change nothing in any cloud: a node that leaves the config stays where it is."""
-
-
-class DepartureProvider(_Provider):
+class DepartureProvider(Provider):
     """Carries out the steps on the old cloud."""
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +33,7 @@ class DepartureProvider(_Provider):
         return {**props, "report": asdict(report)}
 
 
-class HostHookProvider(_Provider):
+class HostHookProvider(Provider):
     """Runs the host hook once for all nodes that left."""
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +62,7 @@ class HostHookProvider(_Provider):
         return bool(props["nodes"])
 
 
-class ArrivalProvider(_Provider):
+class ArrivalProvider(Provider):
     """Carries out the steps on the new cloud."""
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,7 +80,7 @@ class ArrivalProvider(_Provider):
         return run_steps(actor, actor.orders.new, props["node"], steps, join.acts_in(props["datacenter"]))
 
 
-class SummaryProvider(_Provider):
+class SummaryProvider(Provider):
     """Says at the end how it ended, and fails if any node failed."""
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import tenacity
 from pydantic import BaseModel, ConfigDict
@@ -21,7 +21,7 @@ from migration.guardian import ActorLock, Engine
 from migration.marks import LEDGER_KEY, Record
 from migration.names import LEDGER_AGGREGATE
 from migration.observe import Cloud, ledger_of, open_cloud
-from migration.settings import Hook, Hooks, Probe
+from migration.settings import CaracalSettings, Hook, Hooks, Probe
 
 T = TypeVar("T")
 
@@ -61,6 +61,17 @@ class Orders(BaseModel):
     audit: str | None
     hooks: Hooks
     probe: Probe | None
+
+    @classmethod
+    def of(cls, settings: CaracalSettings) -> Self:
+        """Take from the settings what the steps are told."""
+        return cls(
+            old=settings.clouds.old,
+            new=settings.clouds.new,
+            audit=settings.audit,
+            hooks=settings.hooks,
+            probe=settings.probe,
+        )
 
 
 @dataclass

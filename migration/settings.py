@@ -13,28 +13,16 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, ValidationError, field_validator
 
 from migration import checks, complaints, stackfile
+from migration.ceph.settings import Ceph
 from migration.errors import Problem, SettingsError
+from migration.kolla.settings import Arbiter, Controller, Kolla
+from migration.model import Count, Limit, Model, Name, Port, Text
+from migration.visa.settings import Image, Visa
 
 NAMESPACE = "visa-migration"
-
-Text = Annotated[str, StringConstraints(strict=True)]
-Name = Annotated[str, StringConstraints(strict=True, min_length=1)]
-Count = Annotated[StrictInt, Field(ge=1)]
-Limit = Annotated[StrictInt, Field(ge=-1)]
-Port = Annotated[StrictInt, Field(ge=0, le=65535)]
 
 
 def _as_nova_reads_it(value: object) -> object:
@@ -56,11 +44,7 @@ class Membership(StrEnum):
     """It drains, moves when it is empty, and serves in the new cloud."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Clouds(_Model):
+class Clouds(Model):
     """The two clouds, by their names in clouds.yaml."""
 
     old: Name | None = Field(default=None, description="the old cloud's name in clouds.yaml; without it, it is retired")
@@ -73,27 +57,27 @@ class BothClouds(Clouds):
     old: Name = Field(description="the old cloud's name in clouds.yaml")
 
 
-class Datacenter(_Model):
+class Datacenter(Model):
     """A site of the new cloud, with its availability zone."""
 
     zone: Name = Field(description="the availability zone (default: the datacenter's name)")
 
 
-class Node(_Model):
+class Node(Model):
     """One physical compute host."""
 
     membership: Membership = Field(description="the node's membership: stein, draining or caracal")
     datacenter: Name = Field(description="the name of a datacenter under datacenters")
 
 
-class Budget(_Model):
+class Budget(Model):
     """How many nodes may be between clouds at once."""
 
     moving: Count = Field(default=1, description="how many nodes may be between clouds at once, in all")
     per_datacenter: Count = Field(default=1, description="how many of them in one datacenter")
 
 
-class Hook(_Model):
+class Hook(Model):
     """A command that (re)deploys hosts; never run through a shell."""
 
     argv: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
@@ -102,7 +86,7 @@ class Hook(_Model):
     timeout: Count = Field(default=3600, description="after how many seconds the hook is stopped")
 
 
-class Hooks(_Model):
+class Hooks(Model):
     """The commands at both ends of a move."""
 
     leave: Hook | None = Field(default=None, description="run for each node that leaves the old cloud")
@@ -112,7 +96,7 @@ class Hooks(_Model):
     )
 
 
-class Probe(_Model):
+class Probe(Model):
     """The server that proves a node before users may land there."""
 
     image: Name = Field(description="the name of the image that the probe server boots")
@@ -120,7 +104,7 @@ class Probe(_Model):
     timeout: Count = Field(default=300, description="how many seconds the probe server may take")
 
 
-class Flavor(_Model):
+class Flavor(Model):
     """Size of an instance."""
 
     id: Name | None = Field(default=None, description="id in the old cloud (Pulumi.stein.yaml only)")
@@ -132,7 +116,7 @@ class Flavor(_Model):
     projects: tuple[Name, ...] = Field(default=(), description="the projects that may use a flavor that is not public")
 
 
-class Quota(_Model):
+class Quota(Model):
     """Compute quota of a project; -1 is no limit."""
 
     cores: Limit | None = Field(default=None, description="virtual CPUs")
@@ -140,21 +124,21 @@ class Quota(_Model):
     instances: Limit | None = Field(default=None, description="instances")
 
 
-class Project(_Model):
+class Project(Model):
     """A project of the new cloud."""
 
     description: Text = Field(default="", description="what the project is for")
     quota: Quota | None = Field(default=None, description="compute quota; without it, the cloud's default holds")
 
 
-class Pool(_Model):
+class Pool(Model):
     """A range of addresses that Neutron gives out."""
 
     start: Name = Field(description="the first address of the pool")
     end: Name = Field(description="the last address of the pool")
 
 
-class Subnet(_Model):
+class Subnet(Model):
     """Addresses of a network."""
 
     id: Name | None = Field(default=None, description="id in the old cloud (Pulumi.stein.yaml only)")
@@ -173,7 +157,7 @@ class Subnet(_Model):
         return ip_network(self.cidr).version
 
 
-class Network(_Model):
+class Network(Model):
     """A network: VLAN, flat (provider or external), or tunnelled."""
 
     id: Name | None = Field(default=None, description="id in the old cloud (Pulumi.stein.yaml only)")
@@ -190,7 +174,7 @@ class Network(_Model):
     subnets: Mapping[Name, Subnet] = Field(default={}, description="its subnets, by name")
 
 
-class Router(_Model):
+class Router(Model):
     """A router between subnets and an external network."""
 
     id: Name | None = Field(default=None, description="id in the old cloud (Pulumi.stein.yaml only)")
@@ -203,7 +187,7 @@ class Router(_Model):
     )
 
 
-class SecurityRule(_Model):
+class SecurityRule(Model):
     """Traffic that a security group lets through."""
 
     id: Name | None = Field(default=None, description="id in the old cloud (Pulumi.stein.yaml only)")
@@ -224,7 +208,7 @@ class SecurityRule(_Model):
         return " ".join(part for part in parts if part)
 
 
-class SecurityGroup(_Model):
+class SecurityGroup(Model):
     """A named set of rules."""
 
     id: Name | None = Field(default=None, description="id in the old cloud (Pulumi.stein.yaml only)")
@@ -234,7 +218,7 @@ class SecurityGroup(_Model):
     rules: tuple[SecurityRule, ...] = Field(default=(), description="what it lets through")
 
 
-class SteinSettings(_Model):
+class SteinSettings(Model):
     """Everything that ``Pulumi.stein.yaml`` says: the old cloud, with ids."""
 
     clouds: BothClouds = Field(description="the clouds' names in clouds.yaml, as in {old: stein, new: caracal}")
@@ -244,7 +228,7 @@ class SteinSettings(_Model):
     security_groups: Mapping[Name, SecurityGroup] = Field(default={}, description="security groups, by name")
 
 
-class CaracalSettings(_Model):
+class CaracalSettings(Model):
     """Everything that ``Pulumi.caracal.yaml`` says: the new cloud, and where every node belongs."""
 
     clouds: Clouds = Field(description="the clouds' names in clouds.yaml, as in {old: stein, new: caracal}")
@@ -259,6 +243,12 @@ class CaracalSettings(_Model):
     hooks: Hooks = Field(default=Hooks(), description="the commands at both ends of a move")
     probe: Probe | None = Field(default=None, description="the server that proves a node")
     audit: Name | None = Field(default=None, description="path of the audit log, relative to the project")
+    controllers: Mapping[Name, Controller] = Field(default={}, description="controllers of the new cloud, by name")
+    arbiter: Arbiter | None = Field(default=None, description="the third site that breaks a tie of two datacenters")
+    kolla: Kolla | None = Field(default=None, description="how Kolla-Ansible deploys the new cloud")
+    ceph: Ceph | None = Field(default=None, description="the storage of the new cloud")
+    images: Mapping[Name, Image] = Field(default={}, description="images of the new cloud, by name")
+    visa: Visa | None = Field(default=None, description="VISA, and which cloud is its default backend")
 
     @field_validator("datacenters", mode="before")
     @classmethod

@@ -15,8 +15,7 @@ from unittest import mock
 from checker import Checker, Line
 from world import World
 
-from components import nodes as components_nodes
-from components import providers
+from components import provider, providers
 from migration import audit, observe
 from migration.actor import Actor, Orders
 from migration.errors import EngineGone
@@ -116,7 +115,7 @@ def make_actor(world: World, orders: Orders, checker: Checker | None = None) -> 
 
 def make_orders(settings: CaracalSettings) -> Orders:
     """Return the orders that the components give."""
-    return Orders.model_validate(components_nodes._orders(settings))
+    return Orders.of(settings)
 
 
 class InTurn:
@@ -199,7 +198,7 @@ def process(world: World, orders: Orders, checker: Checker | None) -> Iterator[N
         assert parsed == orders
         return make_actor(world, parsed, checker)
 
-    providers._actor.cache_clear()
+    provider._actor.cache_clear()
     config = SimpleNamespace(config={"auth": {"auth_url": "http://keystone"}})
 
     def connect(_name: str) -> Any:
@@ -209,10 +208,10 @@ def process(world: World, orders: Orders, checker: Checker | None) -> Iterator[N
         return FakeLock()
 
     with (
-        mock.patch.object(providers, "Actor", actor),
-        mock.patch.object(providers, "_engine", FakeEngine),
-        mock.patch.object(providers, "connect", connect),
-        mock.patch.object(providers.guardian, "ActorLock", lock),
+        mock.patch.object(provider, "Actor", actor),
+        mock.patch.object(provider, "_engine", FakeEngine),
+        mock.patch.object(provider, "connect", connect),
+        mock.patch.object(provider.guardian, "ActorLock", lock),
     ):
         yield
 

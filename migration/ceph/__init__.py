@@ -1,0 +1,1 @@
+"""Ceph, the storage of the new cloud."""

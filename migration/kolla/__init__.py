@@ -1,0 +1,1 @@
+"""Kolla-Ansible, which deploys the new cloud."""

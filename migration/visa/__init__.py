@@ -1,0 +1,1 @@
+"""VISA, and the images that it offers."""
