@@ -15,6 +15,7 @@ from migration import raw as raws
 from migration.ceph import checks as ceph
 from migration.complaints import path, shown
 from migration.errors import Problem
+from migration.images import checks as images
 from migration.kolla import checks as kolla
 from migration.names import LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBE_FLAVOR
 from migration.raw import Raw
@@ -42,7 +43,7 @@ def problems(raw: Raw, *, adopted: bool) -> Iterator[Problem]:
     """
     checks: list[Callable[[Raw], Iterator[Problem]]] = [_clouds, _networks, _routers, _security_groups]
     checks += [_adopted_entries] if adopted else [_own_entries, _flavors, _datacenters, _nodes, _hooks, _probe]
-    checks += [] if adopted else [kolla.problems, ceph.problems, visa.problems]
+    checks += [] if adopted else [kolla.problems, ceph.problems, images.problems, visa.problems]
     for check in checks:
         yield from check(raw)
 

@@ -18,9 +18,10 @@ from pydantic import BeforeValidator, Field, StrictBool, StrictInt, ValidationEr
 from migration import checks, complaints, stackfile
 from migration.ceph.settings import Ceph
 from migration.errors import Problem, SettingsError
+from migration.images.settings import Image
 from migration.kolla.settings import Arbiter, Controller, Kolla
 from migration.model import Count, Limit, Model, Name, Port, Text
-from migration.visa.settings import Image, Visa
+from migration.visa.settings import Visa
 
 NAMESPACE = "visa-migration"
 

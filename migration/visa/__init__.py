@@ -1,1 +1,1 @@
-"""VISA, and the images that it offers."""
+"""VISA."""

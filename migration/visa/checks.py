@@ -1,4 +1,4 @@
-"""What must hold between the settings of VISA, and the images that it offers."""
+"""What must hold between the settings of VISA."""
 
 from __future__ import annotations
 

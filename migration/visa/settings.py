@@ -1,12 +1,8 @@
-"""What the stack file says of VISA, and the images that it offers."""
+"""What the stack file says of VISA."""
 
 from __future__ import annotations
 
 from migration.model import Model
-
-
-class Image(Model):
-    """An image of the new cloud's Glance."""
 
 
 class Visa(Model):
