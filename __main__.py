@@ -12,6 +12,8 @@ from pulumi.runtime import get_config_env, get_config_secret_keys_env
 from components.new_cloud import declare_new_cloud
 from components.nodes import Nodes
 from components.old_cloud import declare_old_cloud
+from components.summary import Summary
+from migration.actor import Orders
 from migration.errors import GuardError, MigrationError
 from migration.flavors import flavor_differences
 from migration.observe import look, look_at_cloud, open_cloud
@@ -32,7 +34,8 @@ def caracal(settings: CaracalSettings) -> None:
         pulumi.log.warn(difference)
     provider = openstack.Provider("caracal", cloud=settings.clouds.new)
     declared = declare_new_cloud(settings, provider)
-    Nodes(plan, settings, needs=declared)
+    nodes = Nodes(plan, settings, needs=declared)
+    Summary([nodes.account], Orders.of(settings))
 
 
 def stein(settings: SteinSettings) -> None:

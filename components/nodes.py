@@ -16,7 +16,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.providers import ArrivalProvider, DepartureProvider, HostHookProvider, SummaryProvider
+from components.providers import ArrivalProvider, DepartureProvider, HostHookProvider
+from components.summary import Account
 from migration.actor import Orders
 from migration.plan import NodePlan, Plan, Step
 from migration.settings import CaracalSettings
@@ -66,21 +67,6 @@ class Arrival(Resource, module="nodes", name="Arrival"):
         super().__init__(ArrivalProvider(orders), f"arrival-{plan.node}", {**inputs, "report": None}, opts)
 
 
-class Summary(Resource, module="nodes", name="Summary"):
-    """How the steps of all nodes ended; it fails if any node failed."""
-
-    def __init__(
-        self,
-        steps: Mapping[str, Sequence[str]],
-        failed: Mapping[str, pulumi.Output[str]],
-        alarms: Sequence[str],
-        orders: Orders,
-        opts: pulumi.ResourceOptions,
-    ) -> None:
-        inputs = {"steps": dict(steps), "failed": dict(failed), "alarms": list(alarms)}
-        super().__init__(SummaryProvider(orders), "summary", inputs, opts)
-
-
 class Node(pulumi.ComponentResource):
     """One node: what the preview shows of it as a whole."""
 
@@ -128,7 +114,7 @@ class Nodes(pulumi.ComponentResource):
             name: Arrival(one, held.get(name, ""), hook, orders, below[name]) for name, one in plan.nodes.items()
         }
         busy = {name: one for name, one in plan.nodes.items() if one.steps}
-        Summary(
+        self.account = Account(
             {name: _words(one.steps) for name, one in busy.items()},
             {
                 # A resource without steps still has the report of an earlier run.
@@ -140,8 +126,6 @@ class Nodes(pulumi.ComponentResource):
             },
             # Between the clouds and stuck: an `up` that ends well would hide it for ever.
             [f"{one.node}: {one.message}" for one in plan.nodes.values() if one.between and one.attention],
-            orders,
-            pulumi.ResourceOptions(parent=self),
         )
         for name, one in plan.nodes.items():
             _tell(one, nodes[name])

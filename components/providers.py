@@ -87,7 +87,7 @@ class SummaryProvider(Provider):
         """Raise what failed, all of it at once."""
         failures = [*props["alarms"], *(failed for _, failed in sorted(props["failed"].items()) if failed)]
         if failures:
-            counted = f"{len(failures)} node{'s' if len(failures) != 1 else ''} failed; the others went on"
+            counted = f"{len(failures)} failed; everything else went on"
             raise RuntimeError("\n".join([f"{counted}. Mend what is said here, then run pulumi up again:", *failures]))
         return dict(props)
 

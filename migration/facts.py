@@ -208,18 +208,33 @@ class CloudFacts:
         return host in self._services or host in self._hypervisors or host in self._servers
 
 
+@dataclass(frozen=True, slots=True)
+class DefaultBackend:
+    """Where VISA starts new instances.
+
+    Attributes:
+        cloud: the cloud's name in clouds.yaml, or None where VISA could not be asked or names none of the two.
+        why: what is known of it, or why nothing is, in words for a person.
+    """
+
+    cloud: str | None
+    why: str
+
+
 @dataclass(frozen=True)
 class Facts:
-    """One look at both clouds.
+    """One look at both clouds, and at VISA.
 
     Attributes:
         old: the old cloud, or None where it is retired or could not be asked.
         new: the new cloud, or None where it could not be asked.
         old_error: why the old cloud could not be asked, or None.
         new_error: why the new cloud could not be asked, or None.
+        backend: VISA's default backend, or None where VISA is not configured.
     """
 
     old: CloudFacts | None
     new: CloudFacts | None
     old_error: str | None = None
     new_error: str | None = None
+    backend: DefaultBackend | None = None

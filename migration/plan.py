@@ -175,6 +175,7 @@ class _View:
     new: CloudFacts
     can_start: bool  # a hook can start nova-compute of the old cloud again
     zone: str
+    backend: str  # why nothing may begin to drain, or ""
     base: NodePlan
 
     def says(self, phase: Phase, message: str, **more: object) -> NodePlan:
@@ -197,6 +198,7 @@ def _assess(settings: CaracalSettings, facts: Facts, node: str) -> NodePlan:
         new=facts.new,
         can_start=settings.hooks.join_old is not None,
         zone=settings.datacenters[datacenter].zone,
+        backend=_not_yet_default(settings, facts),
         base=base,
     )
     record = facts.new.ledger.get(node)
@@ -229,6 +231,13 @@ def _assess(settings: CaracalSettings, facts: Facts, node: str) -> NodePlan:
     return _in_neither(view, record)
 
 
+def _not_yet_default(settings: CaracalSettings, facts: Facts) -> str:
+    """Return why no node may begin to drain: where VISA still starts new instances on it, it would never be empty."""
+    if facts.backend is None or facts.backend.cloud == settings.clouds.new:
+        return ""
+    return f"nothing drains before {settings.clouds.new} is VISA's default backend; {facts.backend.why}"
+
+
 def _in_old(view: _View, service: Service) -> NodePlan:
     held = occupancy(view.old, view.node)
     hypervisors = view.old.hypervisors_of(view.node)
@@ -238,16 +247,13 @@ def _in_old(view: _View, service: Service) -> NodePlan:
             Phase.UNKNOWN, why, instances=held.count or None, attention=view.wanted is not Membership.STEIN
         )
     if not service.enabled and not is_ours(service.reason):
-        why = f"nova-compute in {view.old.name} was disabled by somebody else ({service.reason or 'no reason given'})"
-        if view.wanted is Membership.STEIN:
-            return view.says(Phase.STEIN, why)
-        return view.says(
-            Phase.CONFLICT, f"{why}; not ours to touch. Talk to them, and enable it when it may go", attention=True
-        )
+        return _closed_by_others(view, service)
     if view.wanted is Membership.STEIN:
         return _stays(view, service, held)
     if is_moving(service.reason) and (view.wanted is Membership.DRAINING or held.count):
         return _stopped_too_soon(view, held)
+    if service.enabled and view.backend:
+        return view.says(Phase.STEIN, f"waits: {view.backend}")
     disable = (Step.DISABLE,) if service.enabled else ()
     phase = Phase.STEIN if service.enabled else _emptiness(held)
     if view.wanted is Membership.DRAINING:
@@ -256,6 +262,15 @@ def _in_old(view: _View, service: Service) -> NodePlan:
     if not held.empty:
         return view.says(phase, str(held), departure=disable, attention=held.unknown)
     return _leaves(view, service, disable)
+
+
+def _closed_by_others(view: _View, service: Service) -> NodePlan:
+    why = f"nova-compute in {view.old.name} was disabled by somebody else ({service.reason or 'no reason given'})"
+    if view.wanted is Membership.STEIN:
+        return view.says(Phase.STEIN, why)
+    return view.says(
+        Phase.CONFLICT, f"{why}; not ours to touch. Talk to them, and enable it when it may go", attention=True
+    )
 
 
 def _leaves(view: _View, service: Service, disable: tuple[Step, ...]) -> NodePlan:

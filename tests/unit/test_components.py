@@ -21,7 +21,9 @@ with warnings.catch_warnings():
 from components.new_cloud import declare_new_cloud
 from components.nodes import Nodes
 from components.old_cloud import declare_old_cloud
+from components.summary import Summary
 from migration import settings
+from migration.actor import Orders
 from migration.names import COUNTERPROBE_FLAVOR, LEDGER_AGGREGATE, PROBATION_AGGREGATE, PROBE_FLAVOR
 from migration.plan import NodePlan, Phase, Plan
 from tests.unit.test_settings import GOOD, GOOD_STEIN
@@ -246,7 +248,8 @@ def test_an_alarm_is_a_node_that_is_between_the_clouds_and_needs_a_person(
         node_plan("cmp03", attention=True),
     ]
     plan = Plan({one.node: one for one in plans}, strays=("cmp98",))
-    run(recorder, lambda: Nodes(plan, settings.CaracalSettings(clouds=settings.Clouds(new="c")), needs=[]))
+    wanted = settings.CaracalSettings(clouds=settings.Clouds(new="c"))
+    run(recorder, lambda: Summary([Nodes(plan, wanted, needs=[]).account], Orders.of(wanted)))
     summary = recorder.inputs("Summary", "summary")
     assert (summary["alarms"], summary["steps"], summary["failed"]) == (["cmp01: stuck"], {}, {})
     assert recorder.inputs("Arrival", "arrival-cmp01")["datacenter"] == "dc2"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fleet import HOOK, look, make_settings, make_world
 
-from migration.facts import Agent, Aggregate, CloudFacts, Facts, Hypervisor, Migration, Server, Service
+from migration.facts import Agent, Aggregate, CloudFacts, DefaultBackend, Facts, Hypervisor, Migration, Server, Service
 from migration.marks import REGISTERED_DISABLED, Mark, Record, Stage
 from migration.names import PROBATION_AGGREGATE
 from migration.plan import NODE_AGENTS, NodePlan, Phase, Plan, Step, make_plan
@@ -546,3 +546,31 @@ def test_a_probe_that_a_killed_run_left_is_no_users_server() -> None:
     seen = on_new(stage=Stage.DEPLOYED, isolated=True)
     left = replace(seen, servers=(Server("n1", "visa-probe-cmp01", "cmp01", "ACTIVE"),))
     assert plan_of({"cmp01": "caracal"}, [], [left]).nodes["cmp01"].phase == "probation"
+
+
+@pytest.mark.parametrize(
+    ("backend", "why"),
+    [
+        (
+            DefaultBackend("stein", "it is stein now"),
+            "waits: nothing drains before caracal is VISA's default backend; it is stein",
+        ),
+        (DefaultBackend(None, "VISA does not answer"), "VISA does not answer"),
+    ],
+)
+@pytest.mark.parametrize("membership", ["draining", "caracal"])
+@pytest.mark.parametrize("servers", [0, 2])
+def test_no_node_begins_to_drain_before_the_new_cloud_is_the_default_backend(
+    backend: DefaultBackend, why: str, membership: str, servers: int
+) -> None:
+    facts = Facts(cloud("stein", on_old(servers=servers)), cloud("caracal", ANOTHER), backend=backend)
+    check(make_plan(make_settings({"cmp01": membership}), facts).nodes["cmp01"], "stein", [], why)
+    ready = replace(facts, backend=DefaultBackend("caracal", ""))
+    assert Step.DISABLE in make_plan(make_settings({"cmp01": membership}), ready).nodes["cmp01"].steps
+
+
+def test_a_node_that_drains_already_goes_on_by_nova_alone() -> None:
+    facts = Facts(
+        cloud("stein", on_old(reason=LEAVING)), cloud("caracal", ANOTHER), backend=DefaultBackend(None, "down")
+    )
+    assert Step.STOP_COMPUTE in make_plan(make_settings({"cmp01": "caracal"}), facts).nodes["cmp01"].steps

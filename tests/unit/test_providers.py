@@ -116,13 +116,13 @@ MEND = "Mend what is said here, then run pulumi up again:"
         (
             {"steps": {"cmp01": ["disable"]}, "failed": {"cmp01": "cmp01: disable: no"}},
             True,
-            f"1 node failed; the others went on. {MEND}\ncmp01: disable: no",
+            f"1 failed; everything else went on. {MEND}\ncmp01: disable: no",
         ),
-        ({"alarms": ["cmp01: stuck"]}, True, f"1 node failed; the others went on. {MEND}\ncmp01: stuck"),
+        ({"alarms": ["cmp01: stuck"]}, True, f"1 failed; everything else went on. {MEND}\ncmp01: stuck"),
         (
             {"alarms": ["cmp09: stuck"], "steps": {"a": [], "b": []}, "failed": {"b": "b: no", "a": "a: no"}},
             True,
-            f"3 nodes failed; the others went on. {MEND}\ncmp09: stuck\na: no\nb: no",
+            f"3 failed; everything else went on. {MEND}\ncmp09: stuck\na: no\nb: no",
         ),
     ],
 )
