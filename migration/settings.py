@@ -19,7 +19,7 @@ from migration import checks, complaints, stackfile
 from migration.ceph.settings import Ceph
 from migration.errors import Problem, SettingsError
 from migration.images.settings import Image
-from migration.kolla.settings import Arbiter, Controller, Kolla
+from migration.kolla.settings import Arbiter, Controller, Host, Kolla
 from migration.model import Count, Limit, Model, Name, Port, Text
 from migration.visa.settings import Visa
 
@@ -64,7 +64,7 @@ class Datacenter(Model):
     zone: Name = Field(description="the availability zone (default: the datacenter's name)")
 
 
-class Node(Model):
+class Node(Host):
     """One physical compute host."""
 
     membership: Membership = Field(description="the node's membership: stein, draining or caracal")
