@@ -83,5 +83,7 @@ class VisaInstance:
     @property
     def extensible(self) -> bool:
         """Whether more time may be had: VISA grants it without asking, or an administrator has been asked."""
-        granted = self.auto_extension is AutoExtension.ALL or (self.auto_extension is AutoExtension.STAFF and self.staff)
+        granted = self.auto_extension is AutoExtension.ALL or (
+            self.auto_extension is AutoExtension.STAFF and self.staff
+        )
         return granted or self.extension_requested
