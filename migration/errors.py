@@ -11,6 +11,7 @@
     ├── StepError            one step on one node failed; the others go on
     │   ├── HookError            a hook could not be run, failed, or hung
     │   └── ProbeError           the probe server did not come up or go
+    ├── AnsibleError         Ansible could not be run as it was asked to
     ├── LockError            somebody else is acting
     └── EngineGone           the Pulumi engine is gone: nothing more may be started
 
@@ -125,6 +126,10 @@ class HookError(StepError):
 
 class ProbeError(StepError):
     """The probe server did not come up, or did not go away."""
+
+
+class AnsibleError(MigrationError):
+    """Ansible was asked for a run that must not be, or could not be started."""
 
 
 class LockError(MigrationError):
