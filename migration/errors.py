@@ -12,6 +12,9 @@
     │   ├── HookError            a hook could not be run, failed, or hung
     │   └── ProbeError           the probe server did not come up or go
     ├── AnsibleError         Ansible could not be run as it was asked to
+    ├── VisaError            VISA could not be asked, or refused
+    │   ├── VisaUnreachable      no answer, or one that is not VISA's
+    │   └── VisaRefused          an answer that is an error, or a log-in that was refused
     ├── LockError            somebody else is acting
     └── EngineGone           the Pulumi engine is gone: nothing more may be started
 
@@ -130,6 +133,25 @@ class ProbeError(StepError):
 
 class AnsibleError(MigrationError):
     """Ansible was asked for a run that must not be, or could not be started."""
+
+
+class VisaError(MigrationError):
+    """VISA could not be asked, or refused.
+
+    Arguments:
+        message: what was found, what was expected, what to do next; never a secret.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"VISA: {message}")
+
+
+class VisaUnreachable(VisaError):
+    """No answer from VISA, or one that is not VISA's."""
+
+
+class VisaRefused(VisaError):
+    """VISA answered with an error, or refused the log-in."""
 
 
 class LockError(MigrationError):
