@@ -14,10 +14,12 @@ from typing import Any, TextIO
 import click
 
 from lab import Fault, Lab, LabError, hooks, watcher
+from lab.ceph import Ceph, Monitors
 from lab.lab import all_labs
 from lab.layout import CLOUDS
 from lab.nodes import check_name
 from lab.simulator import Lifetimes, Simulator
+from lab.state import State
 
 
 def _say(line: str) -> None:
@@ -46,10 +48,11 @@ def main() -> None:
 @click.option("--hosts", default=6, show_default=True, type=click.IntRange(1, 99), help="Nodes of Stein.")
 @click.option("--new-hosts", default=1, show_default=True, type=click.IntRange(0, 99), help="Caracal's own nodes.")
 @click.option("--instances", type=click.IntRange(0), help="Instances on Stein.  [default: two per node]")
-def up(name: str, hosts: int, new_hosts: int, instances: int | None) -> None:
+@click.option("--ceph", is_flag=True, help="With a Ceph over two datacenters.")
+def up(name: str, hosts: int, new_hosts: int, instances: int | None, *, ceph: bool) -> None:
     """Start a lab; one that was killed goes on from what it left."""
     begin = time.monotonic()
-    Lab(name, _say).up(hosts, new_hosts, instances)
+    Lab(name, _say).up(hosts, new_hosts, instances, ceph=ceph)
     _say(f'lab {name}: up in {time.monotonic() - begin:.0f} s; use it with  eval "$(python -m lab env --name {name})"')
 
 
@@ -70,13 +73,25 @@ def status(name: str | None) -> None:
         running = lab.status()
         total = sum(process.resident for process in running) / 2**20
         click.echo(f"lab {each}: {len(running)} processes, {total:.0f} MiB, {lab.directory}")
-        for cloud in lab.state.clouds if running else ():
+        state = State.load(lab.directory)
+        for cloud in state.clouds if running and state else ():
             services = [process for process in running if process.cloud == cloud.name]
             click.echo(f"  {cloud.name}: nova-compute of {', '.join(cloud.computes()) or 'no node'}")
             for process in services:
                 address = cloud.url(process.service) if process.service in cloud.ports else ""
                 size = f"{process.resident / 2**20:5.0f} MiB"
                 click.echo(f"    {process.service:<10} pid {process.pid:<8} {size}  {address}")
+        if lab.ceph.made:
+            _show_ceph(lab.ceph)
+
+
+def _show_ceph(ceph: Ceph) -> None:
+    click.echo(f"  ceph: monitors {ceph.layout.monitors}, {ceph.layout.conf}")
+    running = {process.service: process for process in ceph.running()}
+    for daemon in ceph.layout.daemons:
+        process = running.get(daemon.name)
+        state = f"pid {process.pid:<8} {process.resident / 2**20:5.0f} MiB" if process else f"{'does not run':<22}"
+        click.echo(f"    {daemon.name:<10} {state}  {daemon.place} {daemon.host or daemon.address}")
 
 
 @main.command()
@@ -108,6 +123,38 @@ def host_add(cloud: str, node: str, name: str) -> None:
 def host_remove(cloud: str, node: str, name: str) -> None:
     """Stop a node's nova-compute in a cloud."""
     Lab(name).remove_host(cloud, node)
+
+
+@main.group("ceph")
+def ceph_group() -> None:
+    """A Ceph alone, and what can happen to one; PLACE is dc1, dc2 or arbiter."""
+
+
+@ceph_group.command("up")
+@_with_name
+@click.option("--monitors", type=click.Choice(list(Monitors)), help="In dc1, dc2 and an arbiter.  [default: 2+1]")
+def ceph_up(name: str, monitors: str | None) -> None:
+    """Start a lab's Ceph, without clouds if it has none; one that was killed goes on from what it left."""
+    Lab(name, _say).up_ceph(monitors)
+
+
+def _happens(act: Callable[[Ceph, str], None]) -> Callable[[str, str], None]:
+    def command(what: str, name: str) -> None:
+        act(Lab(name).ceph, what)
+
+    command.__doc__ = act.__doc__.splitlines()[0] if act.__doc__ else None
+    return command
+
+
+for _name, _happening, _what in (
+    ("kill-datacenter", Ceph.kill_datacenter, "PLACE"),
+    ("start-datacenter", Ceph.start_datacenter, "PLACE"),
+    ("pause-datacenter", Ceph.pause_datacenter, "PLACE"),
+    ("resume-datacenter", Ceph.resume_datacenter, "PLACE"),
+    ("stop-mon", Ceph.stop_mon, "MONITOR"),
+    ("start-mon", Ceph.start_mon, "MONITOR"),
+):
+    ceph_group.command(_name)(click.argument("what", metavar=_what)(_with_name(_happens(_happening))))
 
 
 @main.group()

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import toolchain
 from lab import clouds, nodes, processes, services, template
 from lab import state as states
+from lab.ceph import Ceph, Monitors
 from lab.errors import LabError
 from lab.layout import REGION, SERVICES, lab_directory, labs
 from lab.nodes import Fault
@@ -38,13 +39,14 @@ class Lab:
 
     # -- the lab as a whole
 
-    def up(self, hosts: int = 6, new_hosts: int = 1, instances: int | None = None) -> None:
+    def up(self, hosts: int = 6, new_hosts: int = 1, instances: int | None = None, *, ceph: bool = False) -> None:
         """Start the lab. One that runs goes on; one that was killed goes on from what is on its disk.
 
         Arguments:
             hosts: nodes of the old cloud.
             new_hosts: nodes that the new cloud has from the beginning.
             instances: instances on the old cloud, two per node if not given.
+            ceph: start a Ceph with it; one that the lab has already is started in any case.
 
         Raises:
             LabError: it cannot be had, or a service does not start.
@@ -54,22 +56,46 @@ class Lab:
             state = State.load(self.directory)
             if state and (len(state.hosts), len(state.new_hosts)) != (hosts, new_hosts):
                 raise LabError(f"{self.name} has {len(state.hosts)}+{len(state.new_hosts)} nodes: take it down first")
+            ceph = ceph or self.ceph.made
             if state and self._whole(state):
                 self._progress(f"lab {self.name}: is up already")
+                if ceph:
+                    self.ceph.up()
                 return
+            if state is None and self.ceph.made:
+                raise LabError(f"lab {self.name} has a Ceph and no clouds: take it down first, or use another name")
             processes.end(self.directory)
             if state is None:
                 source = template.fleet(hosts, new_hosts, hosts * 2 if instances is None else instances, self._progress)
                 state = states.clone(source, self.directory)
             else:
                 self._progress(f"lab {self.name}: was not ended properly; going on from what it left")
-            self._start(state)
+            self._start(state, ceph=ceph)
 
-    def _start(self, state: State) -> None:
+    def up_ceph(self, monitors: Monitors | str | None = None) -> None:
+        """Start the lab's Ceph, with its clouds or without any.
+
+        Arguments:
+            monitors: how many there are where; what the lab has, or else two in dc1 and one in dc2.
+
+        Raises:
+            LabError: it cannot be had, or does not come up; nothing of a new one is left then.
+        """
+        with self._alone():
+            self.ceph.up(monitors)
+
+    @property
+    def ceph(self) -> Ceph:
+        """Its Ceph, which may not be there."""
+        return Ceph(self.directory, self._progress)
+
+    def _start(self, state: State, *, ceph: bool) -> None:
         states.configure(state, self._progress)
         self._write_access(state)
         try:
             services.both(state, lambda cloud: services.start(state, cloud, self._progress))
+            if ceph:
+                self.ceph.up()
         except BaseException:
             processes.end(self.directory)
             raise
@@ -87,8 +113,10 @@ class Lab:
             LabError: a process does not end.
         """
         template.sweep()
+        self.ceph.end()
         processes.end(self.directory)  # even while an ``up`` is at work: it then fails, and lets go
         with self._alone():
+            self.ceph.end()
             processes.end(self.directory)
             shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -114,8 +142,12 @@ class Lab:
         Raises:
             LabError: there is no such lab.
         """
+        ceph = {"VISA_LAB": str(self.directory), **self.ceph.environment()} if self.ceph.made else {}
+        if ceph and State.load(self.directory) is None:
+            return ceph
         directory = self.state.directory
         return {
+            **ceph,
             "OS_CLIENT_CONFIG_FILE": str(directory / "clouds.yaml"),
             "PULUMI_BACKEND_URL": f"file://{directory / 'pulumi'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),

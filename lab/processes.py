@@ -132,7 +132,24 @@ def end(lab: Path, chosen: Callable[[Process], bool] = lambda _: True, patience:
     Raises:
         LabError: one survives even that.
     """
-    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+    _end(lab, chosen, (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL), patience)
+
+
+def kill(lab: Path, chosen: Callable[[Process], bool]) -> None:
+    """End processes of a lab as a power cut does; return when none is left.
+
+    Arguments:
+        lab: the lab's directory.
+        chosen: which of them.
+
+    Raises:
+        LabError: one survives even that.
+    """
+    _end(lab, chosen, (signal.SIGKILL, signal.SIGKILL), patience=10)
+
+
+def _end(lab: Path, chosen: Callable[[Process], bool], numbers: Sequence[signal.Signals], patience: float) -> None:
+    for number in numbers:
         handles = send(lab, number, chosen)
         if number == signal.SIGTERM:  # a stopped process takes no SIGTERM before it goes on
             for handle in handles:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
 from lab import Lab
-from lab.lab import all_labs
 from lab.project import Project
-
-PREFIX = "test-"
+from tests.labs import made
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,28 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore::openstack.warnings._RemovedInSDKWarning"))
 
 
-def sweep() -> None:
-    """End labs of test runs that were killed; a run's process number is in its lab's name."""
-    for name in all_labs():
-        number = name.removeprefix(PREFIX).partition("-")[0]
-        if name.startswith(PREFIX) and number.isdigit() and not Path("/proc", number).exists():
-            Lab(name).down()
-
-
 @contextmanager
 def running(name: str, hosts: int = 6, instances: int | None = None) -> Iterator[Lab]:
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    sweep()
-    before = signal.signal(signal.SIGTERM, interrupt)  # pytest itself would die of it without any teardown
-    lab = Lab(f"{PREFIX}{os.getpid()}-{name}", progress=print)
-    try:
+    with made(name) as lab:
         lab.up(hosts=hosts, instances=instances)
         yield lab
-    finally:
-        lab.down()
-        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")
