@@ -1,0 +1,266 @@
+"""When each node of the old cloud is empty: bounds by VISA's rules, and between them what is likely.
+
+Pure, and reproducible: every instance has random numbers of its own, drawn from the seed and its UUID. So neither the
+order of the input nor an instance more changes what is drawn for the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from migration.lifetimes import Chances, Draws, Habits, Owner, chances, ends, learn, owner_of
+from migration.placed import ForecastInput, Never, NodeState, Placed, bounds, going
+
+DRAWS: Final = 1000
+SEED: Final = 1
+HOLDERS: Final = 3
+"""How many of those that hold a node longest are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When something is empty.
+
+    Attributes:
+        earliest: VISA's rules free it no sooner.
+        low: with a probability of 5 % it is empty by then.
+        median: as likely before as after.
+        p90: with a probability of 90 % it is empty by then.
+        high: with a probability of 95 % it is empty by then.
+        latest: VISA's rules keep it no longer.
+    """
+
+    earliest: datetime
+    low: datetime
+    median: datetime
+    p90: datetime
+    high: datetime
+    latest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An instance that keeps a node from being empty.
+
+    Attributes:
+        placed: the instance.
+        earliest: when VISA may end it, or None where nothing does.
+        latest: when VISA has ended it, or None where nothing does.
+        last: how likely it is to be the last one on its node, 0 to 1.
+    """
+
+    placed: Placed
+    earliest: datetime | None
+    latest: datetime | None
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeForecast:
+    """When one node is empty.
+
+    Attributes:
+        state: the node.
+        instances: how many are on it.
+        span: when those that end have ended.
+        never: those that do not end by themselves; while there are any, the node does not become empty.
+        holders: who is likely to be last, the likeliest first.
+    """
+
+    state: NodeState
+    instances: int
+    span: Span
+    never: tuple[Holder, ...] = ()
+    holders: tuple[Holder, ...] = ()
+
+    @property
+    def ends(self) -> bool:
+        """Whether it becomes empty by itself, as far as anybody knows."""
+        return not self.never and self.state.unclear is None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """When the nodes of the old cloud are empty.
+
+    Attributes:
+        now: when the world was as this says.
+        seed: what the random numbers came from.
+        habits: what owners do, by kind.
+        nodes: every node that is in the old cloud, by name.
+        fleet: when all nodes that become empty by themselves are; None where there is none.
+        days: days from now until each of those is empty, in each draw: shape (nodes, draws).
+        names: whose rows these are.
+        notes: what is not known.
+    """
+
+    now: datetime
+    seed: int
+    habits: Mapping[Owner, Habits]
+    nodes: Mapping[str, NodeForecast]
+    fleet: Span | None
+    days: Draws
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def forecast(
+    given: ForecastInput,
+    *,
+    habits: Mapping[Owner, Habits] | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> Forecast:
+    """Forecast when each node of the old cloud is empty.
+
+    Arguments:
+        given: what is known.
+        habits: what owners do (default: learned from what is given).
+        draws: how many worlds are drawn.
+        seed: where chance comes from; the same seed, the same forecast.
+
+    Returns:
+        The forecast.
+    """
+    if habits is None:
+        habits = learn(given.visa, given.history, given.now, given.limits)
+    worlds = {
+        owner: chances(habits[owner], given.limits[owner], draws, _generator(seed, f"habits of {owner}"))
+        for owner in Owner
+    }
+    on: dict[str, list[Placed]] = {one.node: [] for one in given.nodes}
+    for one in sorted(given.placed, key=lambda each: each.server):
+        on[one.node].append(one)
+    stream = _Stream(seed, draws)
+    found = [_node(given, state, on[state.node], worlds, habits, stream) for state in given.nodes]
+    whole = [(one, drawn) for one, drawn in found if one.ends]
+    matrix = np.array([drawn for _, drawn in whole], dtype=np.float32).reshape(len(whole), draws)
+    fleet = None
+    if whole:
+        spans = [one.span for one, _ in whole]
+        earliest, latest = max(span.earliest for span in spans), max(span.latest for span in spans)
+        fleet = _span(matrix.max(axis=0), given.now, earliest, latest)
+    return Forecast(
+        now=given.now,
+        seed=seed,
+        habits=habits,
+        nodes={one.state.node: one for one, _ in found},
+        fleet=fleet,
+        days=matrix,
+        names=tuple(one.state.node for one, _ in whole),
+        notes=given.notes,
+    )
+
+
+class _Stream:
+    """Random numbers of each instance's own; one generator for all of them, because making one is slow."""
+
+    def __init__(self, seed: int, draws: int) -> None:
+        self._seed = seed
+        self.draws = draws
+        self._bits = np.random.Philox(key=0)
+        self._rng = np.random.Generator(self._bits)
+
+    def of(self, servers: Sequence[str]) -> Draws:
+        """Return numbers above 0 and up to 1, shape (servers, 3, draws)."""
+        found = np.empty((len(servers), 3, self.draws), dtype=np.float32)
+        state = self._bits.state
+        for row, server in zip(found, servers, strict=True):
+            state["state"] = {"counter": np.zeros(4, np.uint64), "key": _key(self._seed, server)}
+            self._bits.state = state
+            self._rng.random(out=row, dtype=np.float32)
+        return np.subtract(1, found, out=found)
+
+
+def _key(seed: int, name: str) -> NDArray[np.uint64]:
+    return np.frombuffer(blake2b(f"{seed} {name}".encode(), digest_size=16).digest(), np.uint64)
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=_key(seed, name)))
+
+
+def _node(
+    given: ForecastInput,
+    state: NodeState,
+    placed: Sequence[Placed],
+    worlds: Mapping[Owner, Chances],
+    habits: Mapping[Owner, Habits],
+    stream: _Stream,
+) -> tuple[NodeForecast, Draws]:
+    """Forecast one node; also when it is empty in each draw, but for those that never end."""
+    never = tuple(Holder(one, None, None, 1.0) for one in placed if one.never is not None)
+    empty = np.zeros(stream.draws, dtype=np.float32)
+    earliest = latest = given.now
+    ending: list[Placed] = []
+    bound: list[tuple[datetime, datetime]] = []
+    rows: list[Draws] = []
+    for owner, world in worlds.items():
+        limits = given.limits[owner]
+        mine = [(one, one.visa) for one in placed if one.never is None and one.visa and owner_of(one.visa) is owner]
+        if not mine:
+            continue
+        rows.append(
+            ends(
+                [going(visa, given.now, limits) for _, visa in mine], world, stream.of([one.server for one, _ in mine])
+            )
+        )
+        bound += [bounds(visa, given.now, limits, habits[owner]) for _, visa in mine]
+        ending += [one for one, _ in mine]
+    holders: list[Holder] = []
+    if ending:
+        drawn = np.concatenate(rows)
+        empty = drawn.max(axis=0)
+        last = (drawn == empty).mean(axis=1)
+        earliest = max(early for early, _ in bound)
+        latest = max(late for _, late in bound)
+        holders = [Holder(one, *bound[at], float(last[at])) for at, one in enumerate(ending)]
+        holders.sort(key=lambda one: (-one.last, one.placed.server))
+    span = _span(empty, given.now, earliest, latest)
+    return NodeForecast(state, len(placed), span, never, tuple(holders[:HOLDERS])), empty
+
+
+def _span(drawn: Draws, now: datetime, earliest: datetime, latest: datetime) -> Span:
+    """Sum up draws; an owner who deletes an instance by hand is a gift that no forecast promises."""
+    ordered = np.sort(drawn)
+
+    def quantile(share: float) -> datetime:
+        at = now + timedelta(float(ordered[math.ceil(share * len(ordered)) - 1]))
+        return min(max(at, earliest), latest)
+
+    return Span(earliest, quantile(0.05), quantile(0.5), quantile(0.9), quantile(0.95), latest)
+
+
+def forecast_line(node: NodeForecast) -> str:
+    """Say in one line when a node is empty.
+
+    Arguments:
+        node: its forecast.
+
+    Returns:
+        A sentence for the preview; it names no owner.
+    """
+    state, span = node.state, node.span
+    if state.unclear is not None:
+        return f"{state.node}: nobody can say when it is empty: {state.unclear}"
+    if not node.instances:
+        return f"{state.node}: empty"
+    count = f"{node.instances} instance{'s' if node.instances > 1 else ''}"
+    if any(one.placed.never is Never.UNASKED for one in node.never):
+        return f"{state.node}: {count}; {Never.UNASKED} when they end"
+    if node.never:
+        names = ", ".join(f"{one.placed.name} ({one.placed.never})" for one in node.never[:HOLDERS])
+        more = f" and {len(node.never) - HOLDERS} more" if len(node.never) > HOLDERS else ""
+        rest = f"; the others by {span.p90:%Y-%m-%d} (90 %)" if node.holders else ""
+        return f"{state.node}: {count}; never empty by itself: {names}{more}{rest}"
+    when = f"{span.median:%Y-%m-%d} likely, {span.p90:%Y-%m-%d} with 90 %, {span.latest:%Y-%m-%d} at the latest"
+    arrivals = "; still takes new ones" if state.open else ""
+    return f"{state.node}: {count}; empty {when}, last probably {node.holders[0].placed.name}{arrivals}"
