@@ -87,6 +87,23 @@ class Hook(Model):
     timeout: Count = Field(default=3600, description="after how many seconds the hook is stopped")
 
 
+class OldAnsible(Model):
+    """How our own leave hook reaches the old cloud's nodes, and what runs on them."""
+
+    inventory: Name = Field(description="path of the old cloud's Ansible inventory, relative to the project")
+    compute: Name = Field(default="nova-compute", description="the service that is its nova-compute")
+    services: tuple[Name, ...] = Field(
+        default=(
+            "neutron-openvswitch-agent",
+            "neutron-linuxbridge-agent",
+            "neutron-sriov-nic-agent",
+            "neutron-metadata-agent",
+            "ceilometer-agent-compute",
+        ),
+        description="more services of the old cloud that end on a node that leaves, where it has them",
+    )
+
+
 class Hooks(Model):
     """The commands at both ends of a move."""
 
@@ -94,6 +111,9 @@ class Hooks(Model):
     join: Hook | None = Field(default=None, description="run once for all nodes that join the new cloud")
     join_old: Hook | None = Field(
         default=None, description="starts nova-compute of the old cloud again on a node that stays after all"
+    )
+    old_ansible: OldAnsible | None = Field(
+        default=None, description="how our own leave and join_old hooks reach the old cloud's nodes"
     )
 
 

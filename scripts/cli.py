@@ -6,6 +6,7 @@ Exit codes: 0 fine, 2 bad settings, 3 a cloud cannot be asked, 4 something needs
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import click
 from rich.console import Console
 
 from migration.errors import CloudError, MigrationError, Problem, SettingsError
-from scripts import status
+from scripts import hooks, status
 from scripts.adopt import adopt
 
 BAD_SETTINGS: Final = 2
@@ -89,6 +90,41 @@ def status_command(*, as_json: bool, directory: Path | None) -> None:
         status.show(plan, facts, Console())
     if status.needs_a_person(plan):
         sys.exit(NEEDS_A_PERSON)
+
+
+@main.group("hook")
+def hook_group() -> None:
+    """Our own hooks (docs/hooks.md); NODES is a comma-separated list. pulumi up runs them; by hand they do the same."""
+
+
+def _hook(name: str, what: str, act: Callable[[hooks.Hooked, float | None], bool]) -> None:
+    """Add a hook to the command line."""
+
+    @hook_group.command(name, help=what)
+    @click.argument("nodes")
+    @click.option(
+        "--timeout", type=click.FloatRange(min=0), help="Seconds (default: a little less than in the config)."
+    )
+    @click.option(
+        "--directory",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Where the stack files are (default: the nearest directory with a Pulumi.yaml).",
+    )
+    def command(nodes: str, timeout: float | None, directory: Path | None) -> None:
+        found = directory or project_directory(Path.cwd())
+        if not act(hooks.Hooked(found, nodes, click.echo), timeout):
+            sys.exit(NEEDS_A_PERSON)
+
+
+_hook("join", "Deploy NODES into the new cloud with Kolla-Ansible.", hooks.join)
+_hook(
+    "leave", "Stop the old cloud's services on NODES.", lambda run, timeout: hooks.set_services(run, "stopped", timeout)
+)
+_hook(
+    "join-old",
+    "Start the old cloud's services on NODES again.",
+    lambda run, timeout: hooks.set_services(run, "started", timeout),
+)
 
 
 def project_directory(start: Path) -> Path:

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -62,7 +63,9 @@ def run_hook(
     command = [word.replace("{nodes}", joined).replace("{node}", joined) for word in argv]
     with tempfile.TemporaryDirectory(prefix="visa-hook-") as scratch:
         results = Path(scratch) / "results.json"
-        environment = dict(os.environ, VISA_HOOK_NODES=joined, VISA_HOOK_RESULTS=str(results))
+        # our own hooks are found also where the engine was started without our virtual environment on PATH
+        path = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
+        environment = dict(os.environ, PATH=path, VISA_HOOK_NODES=joined, VISA_HOOK_RESULTS=str(results))
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
             process = subprocess.Popen(
