@@ -12,9 +12,15 @@
     │   ├── HookError            a hook could not be run, failed, or hung
     │   └── ProbeError           the probe server did not come up or go
     ├── AnsibleError         Ansible could not be run as it was asked to
+    ├── PasswordsError       Kolla's passwords cannot be read
+    ├── MemberSilent         Galera, RabbitMQ or HAProxy of a controller did not answer
     ├── VisaError            VISA could not be asked, or refused
     │   ├── VisaUnreachable      no answer, or one that is not VISA's
     │   └── VisaRefused          an answer that is an error, or a log-in that was refused
+    ├── CephError            Ceph could not be asked at all: no binding, no configuration, no key
+    │   ├── CephUnreachable      no quorum of monitors answered in time
+    │   └── CephRefused          an answer that is an error (its number kept)
+    ├── ImageError           one image could not be copied; the others go on
     ├── LockError            somebody else is acting
     └── EngineGone           the Pulumi engine is gone: nothing more may be started
 
@@ -23,6 +29,7 @@ A message says what was found, what was expected and what to do next, and names 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -152,6 +159,62 @@ class VisaUnreachable(VisaError):
 
 class VisaRefused(VisaError):
     """VISA answered with an error, or refused the log-in."""
+
+
+class CephError(MigrationError):
+    """Ceph could not be asked, or refused.
+
+    Arguments:
+        command: the monitors' command with its arguments, or what was being done.
+        message: what happened and what to do next.
+    """
+
+    def __init__(self, command: str, message: str) -> None:
+        self.command = command
+        super().__init__(f"ceph: {command}: {message}")
+
+
+class CephUnreachable(CephError):
+    """No quorum of monitors answered in time."""
+
+
+class CephRefused(CephError):
+    """The monitors answered with an error.
+
+    Arguments:
+        command: the monitors' command with its arguments.
+        message: what happened and what to do next.
+        code: the error's number, as in :mod:`errno`.
+    """
+
+    def __init__(self, command: str, message: str, code: int) -> None:
+        self.code = code
+        super().__init__(command, message)
+
+    @property
+    def missing(self) -> bool:
+        """Whether what was asked for does not exist."""
+        return self.code == errno.ENOENT
+
+
+class PasswordsError(MigrationError):
+    """Kolla's passwords cannot be read."""
+
+
+class MemberSilent(MigrationError):
+    """Galera, RabbitMQ or HAProxy of a controller did not answer, or what answered is something else."""
+
+
+class ImageError(MigrationError):
+    """An image could not be copied; others go on.
+
+    Arguments:
+        name: its name in the new cloud.
+        message: what was found, what was expected, what to do next.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
 
 
 class LockError(MigrationError):
