@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from migration.errors import Problem
@@ -125,9 +126,9 @@ def _sentence(found: ErrorDetails, model: type[BaseModel]) -> str:
         return f"found {shown(value)}, expected {_KINDS[kind]}{mend}"
     match kind:
         case "extra_forbidden":
-            sentence = f"unknown key; {did_you_mean(word, _owner(found, model).model_fields)}"
+            sentence = f"unknown key; {did_you_mean(word, _fields(_owner(found, model)))}"
         case "missing":
-            sentence = f"missing; give {_owner(found, model).model_fields[word].description}"
+            sentence = f"missing; give {_fields(_owner(found, model))[word].description}"
         case "enum" | "literal_error":
             # pydantic has already written the choices: 'a', 'b' or 'c'
             choices = str(context["expected"]).replace("'", "")
@@ -149,10 +150,15 @@ def _owner(found: ErrorDetails, model: type[BaseModel]) -> type[BaseModel]:
     """Find the model that the last key of a place belongs to."""
     owner: type[BaseModel] = model
     for part in found["loc"][:-1]:
-        field = owner.model_fields.get(str(part))
+        field = _fields(owner).get(str(part))
         if field is not None and (inner := _inner(field.annotation)) is not None:
             owner = inner
     return owner
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields by the keys that the file has for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _inner(annotation: object) -> type[BaseModel] | None:

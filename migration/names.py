@@ -22,6 +22,9 @@ COUNTERPROBE_FLAVOR: Final = "visa-counterprobe"
 REQUIRED_TRAIT: Final = f"trait:{PROBATION_TRAIT}"
 """Key by which an aggregate's metadata or a flavor's extra specs require the trait."""
 
+IMAGE_PREFIX: Final = "visa_migration_"
+"""How the properties begin that we give our images in Glance."""
+
 
 def probe_names(node: str) -> tuple[str, str]:
     """Return the names of our servers on a node: the probe, and the one that must not boot there."""

@@ -13,25 +13,17 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, ValidationError, field_validator
+from pydantic import Field, StrictBool, StrictInt, ValidationError, field_validator
 
 from migration import checks, complaints, stackfile
 from migration.ceph.settings import Ceph
 from migration.errors import Problem, SettingsError
 from migration.images.settings import Image
 from migration.kolla.settings import Arbiter, Controller, Host, Kolla
-from migration.model import Count, Limit, Model, Name, Port, Text
+from migration.model import Count, Limit, Model, Name, Port, Spec, Text
 from migration.visa.settings import Visa
 
 NAMESPACE = "visa-migration"
-
-
-def _as_nova_reads_it(value: object) -> object:
-    """Turn into text what ``pulumi config set --path`` made a number or a boolean of."""
-    return str(value).lower() if isinstance(value, (bool, int)) else value
-
-
-Spec = Annotated[Text, BeforeValidator(_as_nova_reads_it)]
 
 
 class Membership(StrEnum):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
 
 from migration import audit
 from migration.actor import Actor
 from migration.errors import EngineGone, MigrationError, StepError
-from migration.plan import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def stays(why: str) -> Outcome:
 
 
 Act = Callable[[Actor, str], Outcome]
+S = TypeVar("S", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class Report:
     failed: str = ""
 
 
-def run_steps(actor: Actor, cloud: str, node: str, steps: Sequence[Step], acts: Mapping[Step, Act]) -> Report:
-    """Carry out steps on one node until they are done, one stays, or one fails.
+def run_steps(actor: Actor, cloud: str, node: str, steps: Sequence[S], acts: Mapping[S, Act]) -> Report:
+    """Carry out steps on one node (or image, or whatever they are about) until they are done, one stays, or one fails.
 
     Arguments:
         actor: with what.
@@ -84,7 +86,7 @@ def run_steps(actor: Actor, cloud: str, node: str, steps: Sequence[Step], acts: 
     return Report(tuple(done))
 
 
-def _one(actor: Actor, cloud: str, node: str, step: Step, act: Act) -> tuple[Outcome, str]:
+def _one(actor: Actor, cloud: str, node: str, step: StrEnum, act: Act) -> tuple[Outcome, str]:
     actor.tell(cloud, node, step, audit.BEGINS)
     try:
         outcome = act(actor, node)
