@@ -11,6 +11,7 @@ from openstack.connection import Connection
 
 from migration.adapters.rest import Rest
 from migration.errors import CloudRefused
+from migration.records import Inventory
 
 MICROVERSION = "1.19"
 
@@ -46,6 +47,23 @@ class Placement:
                 return None
             raise
         return frozenset(answer)
+
+    def inventories(self, provider: str) -> dict[str, Inventory]:
+        """Return what a provider has for servers, by resource class (``VCPU``, ``MEMORY_MB``, ``DISK_GB`` …)."""
+        rows = self._rest.get(f"/resource_providers/{quote(provider)}/inventories", "inventories")
+        return {kind: Inventory(row["total"], row["reserved"], row["allocation_ratio"]) for kind, row in rows.items()}
+
+    def room(self, provider: str) -> tuple[int, int]:
+        """Return what is free on a provider: virtual CPUs and MiB of memory, after reserve and overcommit."""
+        base = f"/resource_providers/{quote(provider)}"
+        have = self._rest.get(f"{base}/inventories", "inventories")
+        used = self._rest.get(f"{base}/usages", "usages")
+
+        def free(kind: str) -> int:
+            one = have.get(kind, {"total": 0, "reserved": 0, "allocation_ratio": 1.0})
+            return int((one["total"] - one["reserved"]) * one["allocation_ratio"]) - used.get(kind, 0)
+
+        return max(0, free("VCPU")), max(0, free("MEMORY_MB"))
 
     def aggregates(self, provider: str) -> frozenset[str]:
         """Return the UUIDs of the aggregates that a provider is in."""

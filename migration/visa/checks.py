@@ -121,7 +121,7 @@ def _plans(visa: Raw) -> Iterator[Problem]:
     for index, plan in enumerate(raws.listed(visa, "plans")):
         if not isinstance(plan, Mapping):
             continue
-        place = ["visa", "plans", index]
+        place: list[str | int] = ["visa", "plans", index]
         yield from raws.unknown(raws.text(plan, "image"), images, "visa.images", [*place, "image"])
         yield from raws.unknown(raws.text(plan, "flavour"), flavours, "visa.flavours", [*place, "flavour"])
         pair = (plan.get("image"), plan.get("flavour"))

@@ -203,12 +203,13 @@ class ApplicationCredential:
 
 @dataclass(frozen=True, slots=True)
 class GlanceImage:
-    """An image that VISA's project sees: UUID, whether it is active, and its size in bytes or None."""
+    """An image that VISA's project sees: UUID, whether it is active, its size in bytes if known, and its birth."""
 
     id: str
     name: str
     active: bool
     size: int | None
+    made: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +278,7 @@ class VisaFacts:
         project_error: why it cannot be seen, or "".
         ledger: what we wrote down of our own acts (in the new cloud's ledger), by key.
         room: what is free in the old cloud; None where nobody asked or nobody answered.
+        old_identity: the old cloud's Keystone, without its version path, or "".
     """
 
     now: datetime
@@ -288,6 +290,7 @@ class VisaFacts:
     project_error: str = ""
     ledger: Mapping[str, str] = field(default_factory=dict)
     room: Room | None = None
+    old_identity: str = ""
 
     def client(self, prefix: str) -> CloudClient | None:
         """Return the cloud client that was registered with a prefix, or None; never the default one."""
@@ -307,8 +310,8 @@ def default_backend(facts: VisaFacts | None, prefix: str) -> Literal["stein", "c
         prefix: the new cloud's server-name prefix (``visa.prefixes.new``).
 
     Returns:
-        ``caracal`` only where users are offered plans of the new cloud, one of them is the preset, and none of any
-        other cloud; ``stein`` as long as any plan of VISA's default cloud is offered; None where neither is so.
+        ``caracal`` only where users are offered plans of the new cloud, one of them is the preset, and none of VISA's
+        own default cloud; ``stein`` as long as any plan of that one is offered; None where neither is so.
     """
     if facts is None:
         return None
@@ -316,6 +319,6 @@ def default_backend(facts: VisaFacts | None, prefix: str) -> Literal["stein", "c
     offered = {client.id for client in objects.clients if objects.offers(client.id)}
     new = facts.client(prefix)
     preset = objects.image(objects.preset.image) if objects.preset is not None else None
-    if new is not None and offered == {new.id} and preset is not None and preset.cloud == new.id:
-        return "caracal"
+    if new is not None and new.id in offered and preset is not None and preset.cloud == new.id:
+        return "stein" if DEFAULT_CLOUD in offered else "caracal"
     return "stein" if DEFAULT_CLOUD in offered else None
