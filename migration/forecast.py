@@ -16,7 +16,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from migration.lifetimes import Chances, Draws, Habits, Owner, chances, ends, learn, owner_of
+from migration.habits import Habits, Owner, owner_of
+from migration.learning import learn
+from migration.lifetimes import Chances, Draws, chances, ends
 from migration.placed import ForecastInput, Never, NodeState, Placed, bounds, going
 
 DRAWS: Final = 1000

@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import Final
 
 from migration.facts import Facts, Server
-from migration.lifetimes import DEFAULT_LIMITS, Going, Habits, History, Limits, Owner, days, owner_of
+from migration.habits import DEFAULT_LIMITS, Habits, Limits, Owner, days, owner_of
+from migration.learning import History
+from migration.lifetimes import Going
 from migration.plan import NodePlan, Phase, make_plan
 from migration.settings import CaracalSettings, Membership
 from migration.visa.instances import VisaInstance

@@ -7,6 +7,7 @@ what needs more names it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from openstack.connection import Connection
 from migration.adapters.rest import Rest
 from migration.errors import CloudRefused
 from migration.facts import Aggregate, FlavorFacts, Hypervisor, Migration, Server, Service
+from migration.records import ServerRecord
 
 MICROVERSION = "2.72"
 BOOT_ON_HOST = "2.74"  # the first one with "host" in a server create
@@ -71,6 +73,19 @@ class Nova:
                 continue
             found.append(Server(id=row["id"], name=row["name"], host=row["OS-EXT-SRV-ATTR:host"], status=row["status"]))
         return found, hidden
+
+    def records(self, since: datetime | None = None) -> list[ServerRecord]:
+        """Return the servers of all projects with sizes and dates.
+
+        Arguments:
+            since: aware; with it, only what has changed since then, and also what was deleted.
+
+        Returns:
+            The servers; those whose cell does not answer are left out.
+        """
+        query = f"&changes-since={quote(since.astimezone(UTC).isoformat())}" if since is not None else ""
+        rows = self._rest.pages(f"/servers/detail?all_tenants=1{query}", "servers")
+        return [_record(row) for row in rows if "flavor" in row and "created" in row]
 
     def migrations(self, host: str | None = None) -> list[Migration]:
         """Return the migrations that have not ended, of all hosts or with ``host`` at either end."""
@@ -184,6 +199,27 @@ def _service(row: dict[str, Any]) -> Service:
         reason=row["disabled_reason"],
         forced_down=row.get("forced_down", False),
     )
+
+
+def _record(row: dict[str, Any]) -> ServerRecord:
+    flavor = row["flavor"]
+    ended = row.get("OS-SRV-USG:terminated_at") or (row["updated"] if row["status"] == "DELETED" else None)
+    return ServerRecord(
+        id=row["id"],
+        name=row["name"],
+        host=row.get("OS-EXT-SRV-ATTR:host"),
+        flavor=flavor["original_name"],
+        size=FlavorFacts(flavor["vcpus"], flavor["ram"], flavor["disk"]),
+        created=_utc(row["created"]),
+        ended=_utc(ended) if ended is not None else None,
+        username=row["metadata"].get("owner") if "uid" in row["metadata"] else None,
+    )
+
+
+def _utc(text: str) -> datetime:
+    """Read one of Nova's dates: some carry a Z, some carry nothing, all are UTC."""
+    date = datetime.fromisoformat(text)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _hypervisor(row: dict[str, Any]) -> Hypervisor:

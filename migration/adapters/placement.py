@@ -61,7 +61,7 @@ class Placement:
 
         def free(kind: str) -> int:
             one = have.get(kind, {"total": 0, "reserved": 0, "allocation_ratio": 1.0})
-            return int((one["total"] - one["reserved"]) * one["allocation_ratio"]) - used.get(kind, 0)
+            return int((one["total"] - one["reserved"]) * one["allocation_ratio"]) - int(used.get(kind, 0))
 
         return max(0, free("VCPU")), max(0, free("MEMORY_MB"))
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from migration.lifetimes import Ended, History, Owner
+from migration.habits import Owner
+from migration.learning import Ended, History
 from migration.placed import ForecastInput, NodeState, Placed
 from migration.plan import Phase
 from migration.settings import Membership
@@ -38,6 +39,7 @@ class Facility:
         short: share of owners who choose a shorter lifetime than they may have.
         asks: chance that an owner at work asks for more time, and gets it where that is automatic.
         extensions: whose requests are granted after the switch.
+        forgotten: whether nobody knows whose the ended instances were.
     """
 
     nodes: int = 6
@@ -48,6 +50,7 @@ class Facility:
     short: float = 0.3
     asks: float = 0.5
     extensions: AutoExtension = AutoExtension.ALL
+    forgotten: bool = False
 
 
 @dataclass
@@ -84,7 +87,7 @@ class Life:
 
 def lives(facility: Facility, seed: int, switch: datetime) -> Iterator[Life]:
     """Let people come and go until the switch, and whoever is there then go on to the end."""
-    chance = Random(seed)
+    chance = Random(seed)  # noqa: S311 - not for secrets
     number = 0
     day = BEGIN
     while day < switch:
@@ -146,13 +149,13 @@ def _visits(chance: Random, created: datetime, stops: datetime) -> Iterator[date
 
 def day_zero(facility: Facility, seed: int) -> tuple[ForecastInput, dict[str, datetime]]:
     """Return what is known when the switch has just been made, and when each node then really was empty."""
-    chance = Random(f"switch {seed}")
+    chance = Random(f"switch {seed}")  # noqa: S311 - not for secrets
     switch = BEGIN + chance.randint(120, 127) * DAY + chance.uniform(6, 20) * HOUR
     all_ = list(lives(facility, seed, switch))
     living = [life for life in all_ if life.end > switch]
     since = switch - 60 * DAY
     ended = tuple(
-        Ended(life.created, life.end, Owner.STAFF if life.staff else Owner.USER)
+        Ended(life.created, life.end, None if facility.forgotten else Owner.STAFF if life.staff else Owner.USER)
         for life in all_
         if since <= life.end <= switch
     )
