@@ -8,7 +8,7 @@ an ``up`` speak of the same step: no step names an id of VISA's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migration.facts import DefaultBackend
 from migration.visa import guards
@@ -187,16 +187,14 @@ class _Planner:
         if self.visa.offer is not Offer.HIDDEN:
             for image, flavour in self._pairs():
                 if self._plan_of(image, flavour) is None:
-                    self._add(
-                        Part.PLANS, Word.CREATE_PLAN, f"{image.label} / {flavour.name}", "", (image.label, flavour.name)
-                    )
+                    self._add(Part.PLANS, Word.CREATE_PLAN, _pair(image, flavour), "", (image, flavour))
 
     def _groups(self) -> None:
         known = {group.name: group for group in self.facts.objects.groups if self.cloud and group.cloud == self.cloud}
         for name, filters in sorted(self.want.groups.items()):
             group = known.get(name)
             if group is None:
-                self._add(Part.SECURITY_GROUPS, Word.CREATE_GROUP, name)
+                self._add(Part.SECURITY_GROUPS, Word.CREATE_GROUP, name, "", name)
             have = group.filters if group else frozenset()
             for one in filters:
                 if (one.object, one.kind) not in have:
@@ -222,15 +220,14 @@ class _Planner:
         if opens and self.visa.acceptance.enabled:
             chosen = self.visa.preset or self.visa.plans[0]
             image, flavour = self.want.images[chosen.image], self.want.flavours[chosen.flavour]
-            subject = f"{image.label} / {flavour.name}"
             detail = "an administrator's instance becomes active in the new cloud, and goes"
-            self._add(Part.ACCEPTANCE, Word.TRY, subject, detail, (image.label, flavour.name))
+            self._add(Part.ACCEPTANCE, Word.TRY, _pair(image, flavour), detail, self._plan_of(image, flavour))
 
     def _offer(self) -> list[VisaStep]:
         steps = []
         if self.visa.offer is not Offer.HIDDEN:
             steps = [
-                VisaStep(Part.OFFER, Word.SHOW_IMAGE, image.label, "", image.label)
+                VisaStep(Part.OFFER, Word.SHOW_IMAGE, image.label, "", replace(image, visible=True))
                 for image in self.want.images.values()
                 if not image.visible
             ]
@@ -265,8 +262,8 @@ class _Planner:
         # Only now: as long as the old preset is one, its image is marked as its.
         plan = self._plan_of(image, flavour)
         if plan is None or not plan.preset:
-            pair = (image.label, flavour.name)
-            steps.append(VisaStep(Part.SWITCH, Word.PRESET, " / ".join(pair), "chosen unless a user chooses", pair))
+            why = "chosen unless a user chooses"
+            steps.append(VisaStep(Part.SWITCH, Word.PRESET, _pair(image, flavour), why, plan))
         if steps:
             self.waits += [*guards.booked(self.visa, self.facts, self.cloud), *guards.unwritable(old, self.facts)]
         return steps
@@ -314,7 +311,13 @@ class _Planner:
             ours = image.cloud == self.cloud and made_image_key(image) in self.facts.ledger
             if image.visible and ours and (image.id not in declared or self.visa.offer is Offer.HIDDEN):
                 why = "its offer is hidden" if image.id in declared else "no longer declared"
-                self._add(Part.WITHDRAWAL, Word.HIDE_IMAGE, image.label, f"{why}, Glance's {image.compute}", image)
+                self._add(
+                    Part.WITHDRAWAL,
+                    Word.HIDE_IMAGE,
+                    image.label,
+                    f"{why}, Glance's {image.compute}",
+                    replace(image, visible=False),
+                )
         pairs = {(image.id, flavour.id) for image, flavour in self._pairs()}
         for plan in self.facts.objects.plans:
             on, size = self.facts.objects.image(plan.image), self.facts.objects.flavour(plan.flavour)
@@ -343,6 +346,11 @@ def ours_of(visa: Visa, project: Project) -> list[ApplicationCredential]:
     """Return our application credentials for the new cloud's client, the newest last."""
     found = [one for one in project.credentials if one.prefix == visa.prefixes.new and one.project == project.id]
     return sorted(found, key=lambda one: one.made)
+
+
+def _pair(image: Image, flavour: Flavour) -> str:
+    """Return a plan as people call it."""
+    return f"{image.label} / {flavour.name}"
 
 
 def _limits(flavour: Flavour) -> str:

@@ -68,7 +68,7 @@ class Filter:
     label: str
 
 
-Target = CloudClient | Image | Flavour | OfferedPlan | Filter | str | tuple[str, str] | int | None
+Target = CloudClient | Image | Flavour | OfferedPlan | Filter | tuple[Image, Flavour] | str | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +87,7 @@ class VisaStep:
     word: Word
     subject: str
     detail: str = ""
-    target: 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a security group of the new cloud is limited to.
-
-    Attributes:
-        group: the group's name.
-        kind: VISA's word for the sort of object (``ROLE``, ``INSTRUMENT``, ``FLAVOUR`` …).
-        object: its id; 0 for a flavour that VISA does not have yet.
-        label: the object as people call it.
-    """
-
-    group: str
-    kind: str
-    object: int
-    label: str
-
-
-Target = field(default=None, compare=False)
+    target: Target = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """Return the line that a preview shows, and by which a step is known again."""

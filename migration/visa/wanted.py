@@ -114,6 +114,23 @@ class _Notes:
         self.warnings: list[str] = []
 
 
+def _filters(
+    group: SecurityGroup, visa: Visa, facts: VisaFacts, flavours: Mapping[str, Flavour | None]
+) -> tuple[Filter, ...]:
+    """Return what limits a group in the old cloud, with the new cloud's flavours in the place of the old ones."""
+    found = []
+    for object_id, kind in sorted(group.filters):
+        if kind != "FLAVOUR":
+            found.append(Filter(group.name, kind, object_id, f"{kind.lower()} {object_id}"))
+            continue
+        old = facts.objects.flavour(object_id)
+        for key, one in visa.flavours.items():
+            new = flavours[key]
+            if old is not None and new is not None and old.cloud == DEFAULT_CLOUD and old.name == (one.like or key):
+                found.append(Filter(group.name, kind, new.id, f"flavour {key}"))
+    return tuple(found)
+
+
 def _image(key: str, one: OfferedImage, facts: VisaFacts, project: Project, cloud: int, notes: _Notes) -> Image | None:
     source = _newest(project, one.image)
     if source is None:
