@@ -52,6 +52,7 @@ def main() -> None:
 def up(name: str, hosts: int, new_hosts: int, instances: int | None, *, ceph: bool) -> None:
     """Start a lab; one that was killed goes on from what it left."""
     begin = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     Lab(name, _say).up(hosts, new_hosts, instances, ceph=ceph)
     _say(f'lab {name}: up in {time.monotonic() - begin:.0f} s; use it with  eval "$(python -m lab env --name {name})"')
 
@@ -135,6 +136,7 @@ def ceph_group() -> None:
 @click.option("--monitors", type=click.Choice(list(Monitors)), help="In dc1, dc2 and an arbiter.  [default: 2+1]")
 def ceph_up(name: str, monitors: str | None) -> None:
     """Start a lab's Ceph, without clouds if it has none; one that was killed goes on from what it left."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     Lab(name, _say).up_ceph(monitors)
 
 

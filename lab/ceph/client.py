@@ -13,7 +13,8 @@ from lab.errors import CephError, NoAnswer
 
 TIMEOUT = 30  # seconds
 GRACE = 10  # seconds that a tool gets on top in order to end by itself
-TIMED_OUT = ("timed out", "[errno 110]", "(110)")
+_HINT = "the monitors have no quorum, or too few copies are up; see `python -m lab status`"
+TIMED_OUT = ("timed out", "[errno 110]", "(110)", "failed to fetch mon config")
 
 
 def environment() -> dict[str, str]:
@@ -39,7 +40,7 @@ def ceph(conf: Path, words: Sequence[str], timeout: float = TIMEOUT) -> Any:
     """
     seconds = str(max(1, round(timeout)))
     bounds = ["--connect-timeout", seconds, f"--rados_mon_op_timeout={seconds}"]
-    output = _run(["ceph", "--conf", str(conf), *bounds, "--format", "json", *words], b"", timeout)
+    output = _run(["ceph", "--conf", str(conf), *bounds, "--format", "json"], words, b"", timeout)
     return json.loads(output) if output.strip() else None
 
 
@@ -62,13 +63,13 @@ def rados(conf: Path, words: Sequence[str], content: bytes = b"", timeout: float
     seconds = str(max(1, round(timeout)))
     options = ("client_mount_timeout", "rados_mon_op_timeout", "rados_osd_op_timeout")
     bounds = [f"--{option}={seconds}" for option in options]
-    return _run(["rados", "--conf", str(conf), *bounds, *words], content, timeout)
+    return _run(["rados", "--conf", str(conf), *bounds], words, content, timeout)
 
 
-def _run(command: list[str], content: bytes, timeout: float) -> bytes:
-    what = " ".join([command[0], *(word for word in command[3:] if not word.startswith("--"))])
+def _run(tool: list[str], words: Sequence[str], content: bytes, timeout: float) -> bytes:
+    what = " ".join([tool[0], *words])
     try:
-        done = subprocess.run(command, input=content, capture_output=True, env=environment(), check=False,
+        done = subprocess.run([*tool, *words], input=content, capture_output=True, env=environment(), check=False,
                               timeout=timeout + GRACE)  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise NoAnswer(f"`{what}`: no answer in {timeout + GRACE:.0f} s: {_HINT}") from error
@@ -78,6 +79,3 @@ def _run(command: list[str], content: bytes, timeout: float) -> bytes:
     if any(sign in said for sign in TIMED_OUT):
         raise NoAnswer(f"`{what}`: no answer in {timeout:.0f} s: {_HINT}; {said}")
     raise CephError(f"`{what}` is refused with {done.returncode}: {said}")
-
-
-_HINT = "the monitors have no quorum, or too few copies are up; see `python -m lab status`"

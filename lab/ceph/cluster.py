@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ PACKAGES = ("ceph-mon", "ceph-mgr", "ceph-osd", "ceph-common", "python3-rados", 
 PROGRAMS = ("ceph", "rados", "ceph-mon", "ceph-mgr", "ceph-osd", "ceph-authtool", "monmaptool")
 PATIENCE = 180  # seconds; some 15 are usual
 PATIENCE_OF_DAEMONS = 20  # seconds until they are killed
+REBOUND = 1_000_000
 STATE = "ceph.json"  # once it is there, the disks are whole
 PAUSE = 0.3  # seconds between two looks
 
@@ -142,20 +143,28 @@ class Ceph:
         return client.rados(self.layout.conf, words, content, timeout)
 
     def wait_healthy(self) -> None:
-        """Wait until it says HEALTH_OK, with every OSD up and a manager: a new cluster says so before it has any.
+        """Wait until every daemon takes part and it says HEALTH_OK.
+
+        HEALTH_OK alone proves nothing: a new cluster says so before it has OSDs, and one that has just lost its power
+        before it has noticed.
 
         Raises:
             CephError: it does not in time; the message says what it says instead.
         """
+        layout = self.layout
+        self.wait_quorum(*(mon.id for mon in layout.of_kind(MON)))
+        self.wait_osds(*dict.fromkeys(osd.place for osd in layout.of_kind(OSD)))
+
+        def managed() -> str:
+            active = self.command("mgr", "dump")
+            pids = {each.pid for each in self.running() if each.service.startswith(MGR)}
+            return "" if active["available"] and _nonces(active["active_addrs"]) & pids else "another one, or none"
+
+        self._wait("a manager that runs", managed)
 
         def healthy() -> str:
-            status = self.command("status")
-            if status["health"]["status"] != "HEALTH_OK":
-                return json.dumps(status["health"]["checks"])
-            if not status["mgrmap"]["available"]:
-                return "no manager"
-            up = status["osdmap"]["num_up_osds"]
-            return "" if up == len(self.layout.of_kind(OSD)) else f"{up} OSDs up"
+            health = self.command("health")
+            return "" if health["status"] == "HEALTH_OK" else json.dumps(health["checks"])
 
         self._wait("HEALTH_OK", healthy)
 
@@ -173,21 +182,23 @@ class Ceph:
         self._wait(f"a quorum of {', '.join(names)}", agreed)
 
     def wait_osds(self, *places: str) -> None:
-        """Wait until exactly the OSDs in these datacenters are known to be up, and all data is served.
+        """Wait until the monitors know of exactly the OSDs in these datacenters that they are up, as they run now.
 
         Raises:
-            CephError: they are not in time.
+            CephError: they do not in time.
         """
-        wanted = {int(osd.id) for osd in self.layout.of_kind(OSD) if osd.place in places}
+        wanted = {osd.name for osd in self.layout.of_kind(OSD) if osd.place in places}
 
         def known() -> str:
-            up = {osd["osd"] for osd in self.command("osd", "dump")["osds"] if osd["up"]}
-            if up != wanted:
-                return f"OSDs {sorted(up)} are up"
-            states = [each["state_name"] for each in self.command("pg", "stat")["pg_summary"]["num_pg_by_state"]]
-            return ", ".join(state for state in states if "active" not in state or "peering" in state)
+            run = {each.service: each.pid for each in self.running()}
+            dump = self.command("osd", "dump")["osds"]
+            up = {f"{OSD}.{osd['osd']}": _nonces(osd["public_addrs"]) for osd in dump if osd["up"]}
+            stale = [name for name in wanted & up.keys() if run.get(name) not in up[name]]
+            if up.keys() == wanted and not stale:
+                return ""
+            return f"{', '.join(sorted(up)) or 'none'}" + (f", of before: {', '.join(sorted(stale))}" if stale else "")
 
-        self._wait(f"OSDs {sorted(wanted)} to be up", known)
+        self._wait(f"{', '.join(sorted(wanted))} to be up, and no others", known)
 
     def _wait(self, what: str, missing: Callable[[], str]) -> None:
         """Wait until nothing is missing any more."""
@@ -291,3 +302,9 @@ class Ceph:
             has = ", ".join(daemon.id for daemon in self.layout.of_kind(MON))
             raise CephError(f"lab {self.lab.name} has no monitor {name!r}, only {has}")
         return found
+
+
+def _nonces(addresses: Mapping[str, Any]) -> set[int]:
+    """Return what tells the runs of a daemon apart: its pid, plus a million for each time that it bound anew."""
+    nonces = {int(address["nonce"]) for address in addresses["addrvec"]}
+    return {nonce - times * REBOUND for nonce in nonces for times in range(nonce // REBOUND + 1)}

@@ -36,10 +36,11 @@ mon_osd_down_out_subtree_limit = host
 mon_data_avail_warn = 2
 mon_data_avail_crit = 1
 mgr_initial_modules = iostat
-# A write in 0.1 s instead of 1 s, and a lost monitor noticed in 6 s instead of 10 s.
+# A write in 0.1 s instead of 1 s; a lost monitor is noticed in 6 s instead of 10 s, a lost manager in 15 s, not 30 s.
 paxos_propose_interval = 0.05
 mon_election_timeout = 1
 mon_lease = 3
+mon_mgr_beacon_grace = 15
 
 [mgr]
 mgr_data = {directory}/data/$name
@@ -55,6 +56,8 @@ bluestore_block_size = {size}
 bluestore_block_create = true
 bluestore_block_db_create = false
 bluestore_block_wal_create = false
+# With 1024 four labs take all that a kernel has for asynchronous requests.
+bdev_aio_max_queue_depth = 128
 osd_memory_target = {memory}
 # SIGTERM ends an OSD as an operator's stop does, and not as a crash.
 osd_fast_shutdown = false
