@@ -18,6 +18,8 @@ from lab.errors import LabError
 from lab.layout import REGION, SERVICES, lab_directory, labs
 from lab.nodes import Fault
 from lab.state import State
+from lab.visa import VisaLab
+from lab.visa.population import Population
 from toolchain import cache
 
 
@@ -39,7 +41,15 @@ class Lab:
 
     # -- the lab as a whole
 
-    def up(self, hosts: int = 6, new_hosts: int = 1, instances: int | None = None, *, ceph: bool = False) -> None:
+    def up(
+        self,
+        hosts: int = 6,
+        new_hosts: int = 1,
+        instances: int | None = None,
+        *,
+        ceph: bool = False,
+        visa: bool | Population = False,
+    ) -> None:
         """Start the lab. One that runs goes on; one that was killed goes on from what is on its disk.
 
         Arguments:
@@ -47,6 +57,8 @@ class Lab:
             new_hosts: nodes that the new cloud has from the beginning.
             instances: instances on the old cloud, two per node if not given.
             ceph: start a Ceph with it; one that the lab has already is started in any case.
+            visa: start a VISA with it, or one that begins with this; one that the lab has already is started in any
+                case, and goes on.
 
         Raises:
             LabError: it cannot be had, or a service does not start.
@@ -61,6 +73,7 @@ class Lab:
                 self._progress(f"lab {self.name}: is up already")
                 if ceph:
                     self.ceph.up()
+                self._start_visa(visa)
                 return
             if state is None and self.ceph.made:
                 raise LabError(f"lab {self.name} has a Ceph and no clouds: take it down first, or use another name")
@@ -71,6 +84,11 @@ class Lab:
             else:
                 self._progress(f"lab {self.name}: was not ended properly; going on from what it left")
             self._start(state, ceph=ceph)
+            self._start_visa(visa)
+
+    def _start_visa(self, visa: bool | Population) -> None:  # noqa: FBT001 - what was asked of `up`
+        if visa or self.visa.made:
+            self.visa.up(visa if isinstance(visa, Population) else None)
 
     def up_ceph(self, monitors: Monitors | str | None = None) -> None:
         """Start the lab's Ceph, with its clouds or without any.
@@ -83,6 +101,11 @@ class Lab:
         """
         with self._alone():
             self.ceph.up(monitors)
+
+    @property
+    def visa(self) -> VisaLab:
+        """Its VISA, which may not be there."""
+        return VisaLab(self.directory, self._progress)
 
     @property
     def ceph(self) -> Ceph:
@@ -148,6 +171,7 @@ class Lab:
         directory = self.state.directory
         return {
             **ceph,
+            **(self.visa.environment() if self.visa.made else {}),
             "OS_CLIENT_CONFIG_FILE": str(directory / "clouds.yaml"),
             "PULUMI_BACKEND_URL": f"file://{directory / 'pulumi'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),

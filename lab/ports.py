@@ -78,6 +78,11 @@ def by_service(base: int) -> Mapping[str, Mapping[str, int]]:
     }
 
 
+def visa(base: int) -> int:
+    """Return VISA's port in this block."""
+    return base + len(NAMES)
+
+
 def _free(port: int, address: str = "127.0.0.1") -> bool:
     with socket.socket() as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
