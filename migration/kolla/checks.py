@@ -160,7 +160,7 @@ def _has(entry: Raw, role: str) -> bool:
 
 def _variables(raw: Raw) -> Iterator[Problem]:
     above = raws.mapping(raws.mapping(raw, "kolla"), "vars")
-    yield from variables.in_globals(above, ["kolla", "vars"])
+    yield from variables.in_globals(above, ["kolla", "vars"], ceph=raw.get("ceph") is not None)
     for place, entry in _levels(raw):
         yield from variables.of_hosts(raws.mapping(entry, "vars"), above, [*place, "vars"])
 

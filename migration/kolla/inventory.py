@@ -23,6 +23,8 @@ HEAD = "# Rendered by visa-migration from Pulumi.caracal.yaml. What is changed h
 ARBITER_GROUP = "arbiter"
 _AT_ARBITER = ("baremetal", "common", "prometheus-cadvisor", "prometheus-node-exporter")
 """Kolla's groups of every host that are of use to one that runs a database and a message broker only."""
+_LOCALHOST = "localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"
+"""As Ansible itself would have it; a localhost that an inventory names gets whichever Python comes first."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:,/-]+")
 
 
@@ -55,7 +57,7 @@ def hosts_file(settings: CaracalSettings, computes: Sequence[str]) -> str:
         "compute": [lines[name] for name in sorted(computes)],
         "monitoring": controllers,
         "storage": controllers,
-        "deployment": ["localhost ansible_connection=local"],
+        "deployment": [_LOCALHOST],
     }
     sections |= dict(_sites(settings, computes))
     children: dict[str, Sequence[str]] = {f"{group}:children": names for group, names in CHILDREN.items()}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from migration.ceph.access import CephAccess
+from migration.ceph.settings import Ceph
 from migration.facts import Facts
 from migration.kolla.inventory import HEAD, hosts_file, to_yaml, variable_files
 from migration.kolla.settings import Kolla
@@ -114,19 +115,26 @@ def _globals(settings: CaracalSettings, kolla: Kolla) -> Mapping[str, object]:
         "kolla_enable_tls_external": tls.external,
         "kolla_enable_tls_backend": tls.backend,
         "kolla_certificates_dir": _beside(kolla, tls.certificates) if tls.certificates else None,
-        **(_ceph() if settings.ceph is not None else {}),
+        **(_ceph(settings.ceph) if settings.ceph is not None else {}),
     }
     defaults: Mapping[str, object] = {"enable_neutron_provider_networks": True} if provider else {}
     return {**defaults, **kolla.vars, **{name: value for name, value in said.items() if value is not None}}
 
 
-def _ceph() -> Mapping[str, object]:
-    """Tell Kolla to use the Ceph that is there; pools and users have the names that Kolla expects."""
+def _ceph(ceph: Ceph) -> Mapping[str, object]:
+    """Tell Kolla which services keep their data in the Ceph that is there: those whose users are declared.
+
+    Pools have the names that Kolla expects.
+    """
+    cinder, own = "cinder" in ceph.users, "nova" in ceph.users
     return {
-        "enable_cinder": True,
-        "cinder_backend_ceph": True,
-        "glance_backend_ceph": True,
-        "nova_backend_ceph": True,
+        "glance_backend_ceph": "glance" in ceph.users,
+        "enable_cinder": cinder,
+        "cinder_backend_ceph": cinder,
+        "enable_cinder_backup": "cinder-backup" in ceph.users,
+        "nova_backend_ceph": own or cinder,
+        # Otherwise nova uses cinder's user; the keyring's name does not follow the user's by itself.
+        **({"ceph_nova_user": "nova", "ceph_nova_keyring": "client.nova.keyring"} if own else {}),
     }
 
 

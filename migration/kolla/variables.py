@@ -37,12 +37,19 @@ SAID_ELSEWHERE: Final[Mapping[str, str]] = {
 DECIDED: Final[Mapping[str, str]] = {
     "keepalived_traffic_mode": "it is unicast, because nobody forwards multicast between datacenters",
     "mariadb_wsrep_extra_provider_options": "it tells Galera the datacenters",
-    "enable_cinder": "ceph decides it",
-    "cinder_backend_ceph": "ceph decides it",
-    "glance_backend_ceph": "ceph decides it",
-    "nova_backend_ceph": "ceph decides it",
 }
 """Variables that nobody has to say."""
+
+CEPH_DECIDES: Final = (
+    "ceph_nova_keyring",
+    "ceph_nova_user",
+    "cinder_backend_ceph",
+    "enable_cinder",
+    "enable_cinder_backup",
+    "glance_backend_ceph",
+    "nova_backend_ceph",
+)
+"""Variables that follow from the users under ``ceph``, where that is configured."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PER_HOST: Final = re.compile(r"\w+_interface|my_ip|ansible_(?!ssh_)\w+")
@@ -59,17 +66,21 @@ _ASSIGNED: Final = re.compile(
 )
 
 
-def in_globals(variables: Mapping[str, object], place: Sequence[str]) -> Iterator[Problem]:
+def in_globals(variables: Mapping[str, object], place: Sequence[str], *, ceph: bool) -> Iterator[Problem]:
     """Check variables that go to globals.yml.
 
     Arguments:
         variables: what was found.
         place: where.
+        ceph: whether Ceph is configured.
 
     Yields:
         Every mistake, without lines.
     """
     yield from _any(variables, place)
+    for name in CEPH_DECIDES:
+        if ceph and name in variables:
+            yield Problem(path([*place, name]), "follows from the users under ceph; drop it")
     for name in variables:
         if _PER_HOST.fullmatch(name) and name not in SAID_ELSEWHERE:
             message = "globals.yml wins over what is said for a host; put it into the vars of kolla.hosts or of a host"
