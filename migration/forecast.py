@@ -16,15 +16,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from migration.habits import Habits, Owner, owner_of
+from migration.habits import DAY, Habits, Owner, owner_of
 from migration.learning import learn
 from migration.lifetimes import Chances, Draws, chances, ends
 from migration.placed import ForecastInput, Never, NodeState, Placed, bounds, going
+from migration.visa.instances import VisaInstance
 
 DRAWS: Final = 1000
 SEED: Final = 1
 HOLDERS: Final = 3
 """How many of those that hold a node longest are named."""
+
+
+Worlds = Mapping[Owner, Chances]
+"""What owners do, in each draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,19 @@ class Forecast:
     names: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def chance(self, node: str, at: datetime) -> float | None:
+        """Return how likely a node is to be empty at a time, or None where nobody can say."""
+        if node not in self.names:
+            return None
+        return float(np.mean(self.days[self.names.index(node)] <= (at - self.now) / DAY))
+
+    def empty(self, at: datetime) -> tuple[int, int, int]:
+        """Return how many nodes are empty at a time: at least so many in nine of ten draws, in half, in one of ten."""
+        ordered = np.sort((self.days <= (at - self.now) / DAY).sum(axis=0))
+        shares = (math.ceil(share * len(ordered)) - 1 for share in (0.1, 0.5, 0.9))
+        low, median, high = (int(ordered[at]) for at in shares)
+        return low, median, high
+
 
 def forecast(
     given: ForecastInput,
@@ -134,10 +152,7 @@ def forecast(
     """
     if habits is None:
         habits = learn(given.visa, given.history, given.now, given.limits)
-    worlds = {
-        owner: chances(habits[owner], given.limits[owner], draws, _generator(seed, f"habits of {owner}"))
-        for owner in Owner
-    }
+    worlds = draw_worlds(given, habits, draws, seed)
     on: dict[str, list[Placed]] = {one.node: [] for one in given.nodes}
     for one in sorted(given.placed, key=lambda each: each.server):
         on[one.node].append(one)
@@ -160,6 +175,50 @@ def forecast(
         names=tuple(one.state.node for one, _ in whole),
         notes=given.notes,
     )
+
+
+def draw_worlds(given: ForecastInput, habits: Mapping[Owner, Habits], draws: int, seed: int) -> Worlds:
+    """Draw what owners do; arguments as for ``forecast``."""
+    return {
+        owner: chances(habits[owner], given.limits[owner], draws, _generator(seed, f"habits of {owner}"))
+        for owner in Owner
+    }
+
+
+def draw_ends(
+    given: ForecastInput, placed: Sequence[Placed], worlds: Worlds, draws: int, seed: int
+) -> Mapping[str, Draws]:
+    """Draw when instances end, wherever they are.
+
+    Arguments:
+        given: when it is, and VISA's limits.
+        placed: the instances.
+        worlds: what owners do.
+        draws: how many draws.
+        seed: where chance comes from.
+
+    Returns:
+        Days from now by the server's UUID, in each draw; infinite for what does not end by itself.
+    """
+    stream = _Stream(seed, draws)
+    found = {one.server: np.full(draws, np.inf, dtype=np.float32) for one in placed}
+    for owner, mine in _by_owner(placed).items():
+        rows = ends(
+            [going(visa, given.now, given.limits[owner]) for _, visa in mine],
+            worlds[owner],
+            stream.of([one.server for one, _ in mine]),
+        )
+        found |= {one.server: row for (one, _), row in zip(mine, rows, strict=True)}
+    return found
+
+
+def _by_owner(placed: Sequence[Placed]) -> Mapping[Owner, list[tuple[Placed, VisaInstance]]]:
+    """Return those that end by themselves, by kind of owner."""
+    found: dict[Owner, list[tuple[Placed, VisaInstance]]] = {}
+    for one in placed:
+        if one.never is None and one.visa is not None:
+            found.setdefault(owner_of(one.visa), []).append((one, one.visa))
+    return found
 
 
 class _Stream:
@@ -194,7 +253,7 @@ def _node(
     given: ForecastInput,
     state: NodeState,
     placed: Sequence[Placed],
-    worlds: Mapping[Owner, Chances],
+    worlds: Worlds,
     habits: Mapping[Owner, Habits],
     stream: _Stream,
 ) -> tuple[NodeForecast, Draws]:
@@ -205,16 +264,10 @@ def _node(
     ending: list[Placed] = []
     bound: list[tuple[datetime, datetime]] = []
     rows: list[Draws] = []
-    for owner, world in worlds.items():
+    for owner, mine in _by_owner(placed).items():
         limits = given.limits[owner]
-        mine = [(one, one.visa) for one in placed if one.never is None and one.visa and owner_of(one.visa) is owner]
-        if not mine:
-            continue
-        rows.append(
-            ends(
-                [going(visa, given.now, limits) for _, visa in mine], world, stream.of([one.server for one, _ in mine])
-            )
-        )
+        what = [going(visa, given.now, limits) for _, visa in mine]
+        rows.append(ends(what, worlds[owner], stream.of([one.server for one, _ in mine])))
         bound += [bounds(visa, given.now, limits, habits[owner]) for _, visa in mine]
         ending += [one for one, _ in mine]
     holders: list[Holder] = []

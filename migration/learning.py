@@ -35,17 +35,15 @@ ROUNDS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An instance that ended.
+    """An instance that ended; whose it was, nobody knows: VISA shows only what lives, and Nova drops the metadata.
 
     Attributes:
         created: when it began.
         ended: when it ended.
-        owner: whose it was, or None where nobody knows: VISA forgets what has ended, and Nova knows accounts only.
     """
 
     created: datetime
     ended: datetime
-    owner: Owner | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,40 +124,35 @@ def _from_ends(
     limits: Mapping[Owner, Limits],
     chosen: Sequence[float],
 ) -> dict[Owner, Habits]:
-    """Learn from what ended; where nobody knows whose something was, guess by how long it lived, and learn again."""
-    nobody = np.array(sorted(days(one.ended - one.created) for one in history.ended if one.owner is None))
+    """Guess by how long something lived whose it was, learn from that, and guess again."""
+    rows = sorted(_row(one.created, one.ended, history, ended=True) for one in history.ended)
+    lived = np.array([end for end, _, _ in rows])
     staff, users = STAFF_SHARE
-    guess = np.full(len(nobody), staff / (staff + users))
+    guess = np.full(len(rows), staff / (staff + users))
     habits: dict[Owner, Habits] = {}
-    for _ in range(ROUNDS if len(nobody) else 1):
+    for _ in range(ROUNDS):
         for owner in Owner:
             weight = guess if owner is Owner.STAFF else 1 - guess
-            spells = _spells(owner, living[owner], history, now, {limits[owner].lifetime, *chosen}, weight)
+            mine = sorted(_row(one.created, now, history, ended=False) for one in living[owner])
+            spells = _spells([*mine, *rows], weight, {limits[owner].lifetime, *chosen})
             habits[owner] = _counted(DEFAULT_HABITS[owner], spells, _promised(living[owner]), limits[owner])
         share = (staff + guess.sum()) / (staff + users + len(guess))
-        of_staff = share * _likelihood(nobody, habits[Owner.STAFF], limits[Owner.STAFF], chosen)
-        of_users = (1 - share) * _likelihood(nobody, habits[Owner.USER], limits[Owner.USER], chosen)
+        of_staff = share * _likelihood(lived, habits[Owner.STAFF], limits[Owner.STAFF], chosen)
+        of_users = (1 - share) * _likelihood(lived, habits[Owner.USER], limits[Owner.USER], chosen)
         guess = of_staff / (of_staff + of_users)
     return habits
 
 
-def _spells(
-    owner: Owner,
-    living: Sequence[VisaInstance],
-    history: History,
-    now: datetime,
-    chosen: Iterable[float],
-    guess: Vector,
-) -> _Spells:
-    def row(created: datetime, until: datetime, *, ended: bool) -> tuple[float, float, bool]:
-        return days(until - created), max(0.0, days(history.since - created)), ended
+def _row(created: datetime, until: datetime, history: History, *, ended: bool) -> tuple[float, float, bool]:
+    """Return a life as its end, its begin as far as it was watched, and whether it has ended."""
+    return days(until - created), max(0.0, days(history.since - created)), ended
 
-    rows = [row(one.created, now, ended=False) for one in living]
-    rows += [row(one.created, one.ended, ended=True) for one in history.ended if one.owner is owner]
-    nobodys = sorted(row(one.created, one.ended, ended=True) for one in history.ended if one.owner is None)
-    weights = np.concatenate([np.ones(len(rows)), guess])
-    end, begin, ended = np.array([*sorted(rows), *nobodys], dtype=float).reshape(-1, 3).T
-    return _Spells(begin, end, ended > 0, _at(end, chosen), weights)
+
+def _spells(rows: Sequence[tuple[float, float, bool]], guess: Vector, chosen: Iterable[float]) -> _Spells:
+    """Return lives; those at the end of the rows, as many as there are guesses, are of this kind only perhaps."""
+    end, begin, ended = np.array(rows, dtype=float).reshape(-1, 3).T
+    weight = np.concatenate([np.ones(len(rows) - len(guess)), guess])
+    return _Spells(begin, end, ended > 0, _at(end, chosen), weight)
 
 
 def _at(lived: Vector, chosen: Iterable[float]) -> NDArray[np.bool_]:

@@ -83,6 +83,7 @@ class ForecastInput:
         placed: what is on them.
         visa: all instances that VISA has, wherever they are; empty where it did not answer.
         history: what ended before, where it is known.
+        facts: the look at both clouds.
         limits: VISA's limits.
         backend: where VISA starts new instances, or None where nobody knows.
         notes: what is not known, a sentence each.
@@ -93,6 +94,7 @@ class ForecastInput:
     placed: tuple[Placed, ...]
     visa: tuple[VisaInstance, ...] = ()
     history: History | None = None
+    facts: Facts = field(default_factory=lambda: Facts(None, None))
     limits: Mapping[Owner, Limits] = field(default_factory=lambda: DEFAULT_LIMITS)
     backend: Backend | None = None
     notes: tuple[str, ...] = ()
@@ -137,6 +139,7 @@ def forecast_input(
         placed=placed,
         visa=tuple(visa or ()),
         history=history,
+        facts=facts,
         limits=limits_of(settings),
         backend=backend,
         notes=tuple(_notes(settings, facts, visa, visa_error, history)),

@@ -1,7 +1,8 @@
 """What the forecast wants to know of servers and nodes beyond what the steps need: sizes, and what was before.
 
-Source: the Compute API reference (``changes-since`` lists deleted servers too, for as long as Nova's database keeps
-them) and the Placement API reference (inventories). Seen on Stein and Caracal.
+Source: the Compute API reference (``changes-since`` lists deleted servers too, as long as Nova's database keeps them) and
+the Placement API reference (inventories). Seen on Stein and Caracal: a deleted server has lost its metadata, so nobody
+can say any more whose it was.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ class ServerRecord:
     Attributes:
         id: UUID.
         name: its name.
-        host: the node it is on, or None; Nova forgets it when the server is deleted.
+        host: the node it is or was on, or None where it never came to one.
         flavor: the name its flavor had when it was created.
         size: the flavor's size then.
         created: when it was created; aware, UTC.
         ended: when it was deleted, or None while it lives; aware, UTC.
-        username: the account of its owner, as VISA writes it into the metadata, or None where it is none of VISA's.
     """
 
     id: str
@@ -34,7 +34,6 @@ class ServerRecord:
     size: FlavorFacts
     created: datetime
     ended: datetime | None
-    username: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ import click
 from rich.console import Console
 
 from migration.errors import CloudError, MigrationError, Problem, SettingsError
-from scripts import hooks, status
+from migration.forecast import SEED
+from scripts import forecast, forecast_table, hooks, status
 from scripts.adopt import adopt
 
 BAD_SETTINGS: Final = 2
@@ -125,6 +127,27 @@ _hook(
     "Start the old cloud's services on NODES again.",
     lambda run, timeout: hooks.set_services(run, "started", timeout),
 )
+
+
+@main.command("forecast")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
+@click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="Say too which nodes are empty on this day (UTC).")
+@click.option("--seed", default=SEED, show_default=True, help="Where chance comes from.")
+@click.option("--owners", is_flag=True, help="Name the owners of instances; treat what is printed accordingly.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the stack files are (default: the nearest directory with a Pulumi.yaml).",
+)
+def forecast_command(*, as_json: bool, at: datetime | None, seed: int, owners: bool, directory: Path | None) -> None:
+    """Say when each node of the old cloud is empty, and whether there will be room; changes nothing."""
+    day = at.replace(tzinfo=UTC) if at is not None else None
+    gathered = forecast.gather(directory or project_directory(Path.cwd()))
+    outlook = forecast.outlook(gathered, seed=seed)
+    if as_json:
+        click.echo(forecast_table.as_json(outlook, at=day, owners=owners))
+    else:
+        forecast_table.show(outlook, Console(), at=day, owners=owners)
 
 
 def project_directory(start: Path) -> Path:

@@ -212,7 +212,6 @@ def _record(row: dict[str, Any]) -> ServerRecord:
         size=FlavorFacts(flavor["vcpus"], flavor["ram"], flavor["disk"]),
         created=_utc(row["created"]),
         ended=_utc(ended) if ended is not None else None,
-        username=row["metadata"].get("owner") if "uid" in row["metadata"] else None,
     )
 
 

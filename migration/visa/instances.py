@@ -48,7 +48,7 @@ class VisaInstance:
         booked: whether it came from a booking voucher: it has no inactivity limit.
         auto_extension: whose requests for more time are granted on its image.
         extension_requested: whether a request for more time waits for an administrator.
-        username: the account on its server, which Nova has as the server's metadata ``owner``; a person's.
+        username: the account on its server; a person's.
         owner_name: the owner's full name; only for who asks for it.
     """
 

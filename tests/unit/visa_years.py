@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from migration.habits import Owner
 from migration.learning import Ended, History
 from migration.placed import ForecastInput, NodeState, Placed
 from migration.plan import Phase
@@ -39,7 +38,6 @@ class Facility:
         short: share of owners who choose a shorter lifetime than they may have.
         asks: chance that an owner at work asks for more time, and gets it where that is automatic.
         extensions: whose requests are granted after the switch.
-        forgotten: whether nobody knows whose the ended instances were.
     """
 
     nodes: int = 6
@@ -50,7 +48,6 @@ class Facility:
     short: float = 0.3
     asks: float = 0.5
     extensions: AutoExtension = AutoExtension.ALL
-    forgotten: bool = False
 
 
 @dataclass
@@ -154,11 +151,7 @@ def day_zero(facility: Facility, seed: int) -> tuple[ForecastInput, dict[str, da
     all_ = list(lives(facility, seed, switch))
     living = [life for life in all_ if life.end > switch]
     since = switch - 60 * DAY
-    ended = tuple(
-        Ended(life.created, life.end, None if facility.forgotten else Owner.STAFF if life.staff else Owner.USER)
-        for life in all_
-        if since <= life.end <= switch
-    )
+    ended = tuple(Ended(life.created, life.end) for life in all_ if since <= life.end <= switch)
     instances = [_with(facility, life.seen_by(switch)) for life in living]
     placed = tuple(
         Placed(one.server or "", f"visa-{one.id}", life.node, one) for one, life in zip(instances, living, strict=True)
