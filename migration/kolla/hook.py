@@ -159,13 +159,13 @@ def join(wave: Wave, look: Callable[[], Known]) -> dict[str, HostResult]:
         inventory.check(wave.nodes)
         known = look()
         actions = _actions(wave)
-        reached = _gather(wave, inventory, facts, Path(scratch) / "inventory")
+        reached = gather(wave, inventory, facts, Path(scratch) / "inventory")
         if wave.left:
             _check(wave, reached, facts, known)
         for action in actions:
             if wave.left:
                 wave.drop(action, wave.act(action, reached, facts, wave.left))
-        _remember(facts, wave.site.facts)
+        remember(facts, wave.site.facts)
     return {node: wave.results.get(node, HostResult(ok=True)) for node in wave.nodes}
 
 
@@ -193,16 +193,16 @@ def read_inventory(wave: Wave, path: Path) -> Inventory:
 
 def _actions(wave: Wave) -> Sequence[str]:
     """Return Kolla's actions, without bootstrap-servers where its collection is missing."""
-    command = ["ansible-galaxy", "collection", "list", COLLECTION]
-    run = run_ansible(
-        command,
+    log = wave.site.logs / "collections.log"
+    run_ansible(
+        ["ansible-galaxy", "collection", "list", COLLECTION, "--format", "json"],
         environment=environment_of(wave.site.bin_),
-        log=wave.site.logs / "collection.log",
+        log=log,
         timeout=ASKED,
         interrupted=wave.interrupted,
         keep=wave.keep,
     )
-    if run.rc == 0:
+    if f'"{COLLECTION}":' in log.read_text(encoding="utf-8"):  # it ends with 0 also where there is none
         return ACTIONS
     wave.say(
         f"bootstrap-servers is left out: the collection {COLLECTION} is not installed (kolla-ansible install-deps"
@@ -211,8 +211,18 @@ def _actions(wave: Wave) -> Sequence[str]:
     return ACTIONS[1:]
 
 
-def _gather(wave: Wave, inventory: Inventory, facts: Path, scratch: Path) -> Path:
-    """Ask every host for its facts, and return an inventory in which each has some."""
+def gather(wave: Wave, inventory: Inventory, facts: Path, scratch: Path) -> Path:
+    """Ask every host for its facts.
+
+    Arguments:
+        wave: the hosts to be deployed; those that cannot be are taken out.
+        inventory: the inventory.
+        facts: where the facts go.
+        scratch: a directory that does not exist yet, for an inventory without the hosts of which nothing is known.
+
+    Returns:
+        An inventory in which each host has facts.
+    """
     run = wave.act("gather-facts", inventory.path, facts, inventory.hosts)
     if run.ended or run.given_up:
         for node in wave.left:
@@ -263,7 +273,7 @@ def _check(wave: Wave, inventory: Path, facts: Path, known: Known) -> None:
             wave.say(f"{node}: {remark}")
 
 
-def _remember(facts: Path, store: Path) -> None:
+def remember(facts: Path, store: Path) -> None:
     """Keep the facts of this run for one in which a host is dead."""
     store.mkdir(parents=True, exist_ok=True)
     for fresh in facts.iterdir() if facts.is_dir() else ():

@@ -13,9 +13,9 @@ from ruamel.yaml.error import YAMLError
 
 from migration.adapters.ansible import limit_of
 from migration.errors import AnsibleError
+from migration.kolla.groups import HOLDERS
 
 COMPUTE: Final = "compute"
-_OF_COMPUTES: Final = frozenset({COMPUTE, "baremetal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Inventory:
         direct = {group: set(entry.get("hosts", ())) for group, entry in told.items() if group != "_meta"}
         hosts = sorted(set().union(*direct.values()))
         computes = direct.get(COMPUTE, set())
-        others = set().union(*(names for group, names in direct.items() if group not in _OF_COMPUTES))
+        others = set().union(*(direct.get(group, set()) for group in HOLDERS if group != COMPUTE))
         return cls(path, tuple(hosts), frozenset(direct), frozenset(computes), frozenset(computes - others))
 
     def check(self, nodes: Sequence[str]) -> None:
