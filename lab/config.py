@@ -30,7 +30,7 @@ def write(cloud: Cloud, venv: Path) -> None:
     for name, sections in {
         "keystone.conf": _keystone(cloud),
         "placement.conf": _placement(cloud),
-        "glance-api.conf": _glance(cloud),
+        "glance-api.conf": _glance(cloud, venv),
         "neutron.conf": _neutron(cloud, venv),
         "nova.conf": _nova(cloud, venv),
     }.items():
@@ -101,8 +101,10 @@ def _placement(cloud: Cloud) -> Sections:
     }
 
 
-def _glance(cloud: Cloud) -> Sections:
+def _glance(cloud: Cloud, venv: Path) -> Sections:
+    policy = venv / "etc" / "glance" / "policy.json"  # Stein's rules are in no code: without it only administrators may
     return {
+        **({"oslo_policy": {"policy_file": policy}} if policy.exists() else {}),
         "DEFAULT": {
             "log_file": cloud.log("glance"),
             "bind_host": "127.0.0.1",

@@ -31,7 +31,7 @@ from lab.visa.work import Work
 SCHEMA = Path(__file__).with_name("schema.graphql")
 LOG = logging.getLogger(__name__)
 SILENT = logging.getLogger(f"{__name__}.silent")  # what the GraphQL library would say of every refusal
-SILENT.disabled = True
+SILENT.setLevel(logging.CRITICAL + 1)
 
 
 class AtOnce(Executor):
