@@ -6,12 +6,13 @@ import json
 import logging
 from collections.abc import Iterable
 from concurrent.futures import Executor, Future
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ariadne import graphql_sync, load_schema_from_path, make_executable_schema
+from ariadne import graphql_sync, make_executable_schema
 from ariadne.exceptions import HttpError
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSchema
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -74,9 +75,7 @@ def make_app(store: Store, clouds: Clouds, clock: Clock) -> Starlette:
 
 def application(visa: Visa) -> Starlette:
     """Return VISA as a web application."""
-    text = load_schema_from_path(str(SCHEMA))
-    bindables = [*queries.BINDABLES, mutations.mutation, endings.mutation]
-    schema = make_executable_schema(text, *bindables, convert_names_case=True)
+    schema, text = _schema(), SCHEMA.read_text()
 
     def answer(request: Request, body: bytes) -> Response:
         with visa.store.session() as session:
@@ -108,10 +107,16 @@ def application(visa: Visa) -> Starlette:
     return app
 
 
+@cache
+def _schema() -> GraphQLSchema:
+    bindables = [*queries.BINDABLES, mutations.mutation, endings.mutation]
+    return make_executable_schema(SCHEMA.read_text(), *bindables, convert_names_case=True)
+
+
 def _error(error: GraphQLError, _debug: object) -> dict[str, Any]:
     """Return an error as it is told: only refusals and mistakes in the request itself have words of their own."""
     told = {"locations": [{"line": at.line, "column": at.column} for at in error.locations or ()]}
-    if error.original_error is None:
+    if error.path is None:  # nothing was asked of VISA yet
         return {"message": error.message, **told, "extensions": {"classification": "ValidationError"}}
     message = str(error.original_error) if isinstance(error.original_error, Refusal) else "System error"
     if not isinstance(error.original_error, Refusal | NotAllowed):

@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 PATIENCE = 20.0
 """Seconds until a server in a thread has to answer, on a busy machine."""
 
 
-def server(app: Starlette, port: int) -> uvicorn.Server:
+def server(app: ASGIApp, port: int) -> uvicorn.Server:
     """Return a server that is not running yet; its ``run`` ends by SIGTERM."""
     return uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", log_level="warning"))
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """Serve from a thread, on any free port: for tests.
 
     Arguments:
