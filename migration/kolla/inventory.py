@@ -106,7 +106,7 @@ def variable_files(settings: CaracalSettings, computes: Sequence[str]) -> Mappin
 
 def to_yaml(variables: Mapping[str, object]) -> str:
     """Write variables as Ansible reads them back, sorted by name."""
-    body: str = yaml.safe_dump(_plain(variables), sort_keys=True, allow_unicode=True, width=float("inf"))
+    body: str = yaml.safe_dump(_plain(variables), sort_keys=True, width=float("inf"))
     return f"---\n{HEAD}{body}"
 
 

@@ -6,8 +6,10 @@ facts, where kolla-ansible finds them and asks no host.
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -43,7 +45,6 @@ ADDRESSES: Mapping[str, Mapping[str, str]] = {
 
 def stack(into: Path, tools: KollaTools) -> CaracalSettings:
     """Return the settings: an arbiter, Ceph, TLS; hosts are local and get their files below a directory."""
-    user = {"config_owner_user": "{{ lookup('env', 'USER') }}", "config_owner_group": "{{ lookup('pipe', 'id -gn') }}"}
     raw = changed(
         arbiter=ARBITER,
         ceph={
@@ -57,7 +58,8 @@ def stack(into: Path, tools: KollaTools) -> CaracalSettings:
             "ansible_become": False,
             "ansible_python_interpreter": str(tools.bin / "python"),
             "node_config_directory": f"{into}/{{{{ inventory_hostname }}}}",
-            **user,
+            "config_owner_user": pwd.getpwuid(os.getuid()).pw_name,
+            "config_owner_group": grp.getgrgid(os.getgid()).gr_name,
         },
         # They need a host's services (systemd, a log collector) or say nothing of the layout.
         kolla__vars={"enable_fluentd": False, "enable_horizon": False, "enable_heat": False},
