@@ -166,7 +166,7 @@ class Ceph(pulumi.ComponentResource):
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
         crush = CrushMap(plan.crush, orders, ceph, below)
         # a resource without steps still has the report of an earlier run
-        held = crush.report.apply(lambda report: str(report["failed"])) if plan.crush else ""
+        held = crush.report.apply(_failure) if plan.crush else ""
         pools = {name: Pool(name, steps, held, orders, ceph, guarded) for name, steps in plan.pools.items()}
         users = {
             name: User(name, steps, plan.keys.get(name, ""), orders, ceph, below) for name, steps in plan.users.items()
@@ -233,5 +233,6 @@ def _shown(report: Report) -> dict[str, Any]:
     return {"done": list(report.done), "failed": report.failed}
 
 
-def _failure(report: Mapping[str, Any]) -> str:
-    return str(report["failed"])
+def _failure(report: Mapping[str, Any] | None) -> str:
+    """Return what failed; nothing is known of it in a preview."""
+    return str(report["failed"]) if report else ""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from migration.adapters.ceph import Cluster
+from migration.ceph.access import without_comments
 from migration.ceph.crush import CrushMap, Layout, written
 from migration.ceph.facts import Bucket, CephFacts, Osd, PoolFacts, RuleFacts, UserFacts
 from migration.ceph.guards import refusals
@@ -98,8 +99,7 @@ def _tried(cluster: Cluster, ceph: Ceph, facts: CephFacts) -> CephFacts:
 
 def _conf(cluster: Cluster) -> str:
     """Return a minimal ceph.conf; Ceph indents it with tabs, which Kolla's parser of INI files takes for a mistake."""
-    text = cluster.fetch("config generate-minimal-conf")[0].decode()
-    return "\n".join(line.strip() for line in text.splitlines()) + "\n"
+    return without_comments(cluster.fetch("config generate-minimal-conf")[0].decode())
 
 
 def _user(cluster: Cluster, name: str) -> UserFacts | None:
