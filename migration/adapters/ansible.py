@@ -314,7 +314,7 @@ class _Events:
     def __init__(self, path: Path, hide: Callable[[str], str], say: Callable[[str], None]) -> None:
         self._path, self._hide, self._say = path, hide, say
         self._offset = 0
-        self._task = ""
+        self._play = self._task = ""
         self._stats: Mapping[str, Mapping[str, int]] | None = None
         self._given_up = False
         self._failed: dict[str, HostResult] = {}
@@ -335,14 +335,16 @@ class _Events:
     def _take(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
             case "play":
-                self._say(f"play: {event['name']}")
+                self._play = event["name"]
             case "ok":
+                self._begin()
                 if event["task"] != self._task:
                     self._task = event["task"]
                     self._say(self._task)
                 if "report" in event:
                     self.reports[event["host"]] = event["report"]
             case "failed" | "unreachable" as kind:
+                self._begin()
                 # of a task that another host does for it, that one may be what is unreachable
                 elsewhere = f"on {event['delegate']}: " if event["delegate"] else ""
                 result = HostResult(
@@ -357,6 +359,12 @@ class _Events:
                 self._given_up = True
             case "stats":
                 self._stats = event["hosts"]
+
+    def _begin(self) -> None:
+        """Say the play once something happens in it: most of Kolla's have no host of ours."""
+        if self._play:
+            self._say(f"play: {self._play}")
+            self._play = self._task = ""
 
     def verdicts(self, rc: int, ended: str) -> dict[str, HostResult]:
         """Say how it ended for each host."""
