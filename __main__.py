@@ -9,6 +9,7 @@ import pulumi
 import pulumi_openstack as openstack
 from pulumi.runtime import get_config_env, get_config_secret_keys_env
 
+from components.images import declare_images
 from components.new_cloud import declare_new_cloud
 from components.nodes import Nodes
 from components.old_cloud import declare_old_cloud
@@ -16,6 +17,8 @@ from components.summary import Summary
 from migration.actor import Orders
 from migration.errors import GuardError, MigrationError
 from migration.flavors import flavor_differences
+from migration.images.look import look_at_images
+from migration.images.plan import plan_images
 from migration.observe import look, look_at_cloud, open_cloud
 from migration.plan import make_plan
 from migration.reviewed import VARIABLE, bind, read_reviewed
@@ -26,16 +29,18 @@ def caracal(settings: CaracalSettings) -> None:
     """Declare the new cloud and the membership of every node."""
     facts = look(settings)
     plan = make_plan(settings, facts)
-    if plan.refusals:
-        raise GuardError(plan.refusals)
+    images = plan_images(settings, look_at_images(settings))
+    if refusals := [*plan.refusals, *(each.refusal for each in images.values() if each.refusal)]:
+        raise GuardError(refusals)
     if saved := os.environ.get(VARIABLE):
         plan = bind(plan, read_reviewed(Path(saved)), settings, facts)
     for difference in flavor_differences(facts.old.flavors if facts.old else {}, settings.flavors):
         pulumi.log.warn(difference)
     provider = openstack.Provider("caracal", cloud=settings.clouds.new)
     declared = declare_new_cloud(settings, provider)
-    nodes = Nodes(plan, settings, needs=declared)
-    Summary([nodes.account], Orders.of(settings))
+    image_resources, images_account = declare_images(images, settings)
+    nodes = Nodes(plan, settings, needs=[*declared, *image_resources])
+    Summary([images_account, nodes.account], Orders.of(settings))
 
 
 def stein(settings: SteinSettings) -> None:

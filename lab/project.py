@@ -121,7 +121,7 @@ class Project:
         """Let keys of stack caracal have other values for a while.
 
         Arguments:
-            values: the values, by key.
+            values: the values, by key; None for none at all.
         """
         before = self._replace(values)
         try:
@@ -135,8 +135,11 @@ class Project:
         yaml = YAML()
         content = yaml.load(file)
         keys = {name: f"visa-migration:{name}" for name in values}
-        before = {name: content["config"][key] for name, key in keys.items()}
-        content["config"].update({keys[name]: value for name, value in values.items()})
+        before = {name: content["config"].get(key) for name, key in keys.items()}
+        for name, value in values.items():
+            content["config"].pop(keys[name], None)
+            if value is not None:
+                content["config"][keys[name]] = value
         yaml.dump(content, file)
         return before
 
