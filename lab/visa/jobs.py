@@ -12,7 +12,7 @@ from lab.visa import rules, store
 from lab.visa.context import Visa
 from lab.visa.errors import CloudDown
 from lab.visa.registry import Client
-from lab.visa.tables import Instance
+from lab.visa.tables import ACTIVE_STATES, Instance
 from lab.visa.work import server_name
 
 UNSTABLE = ("BUILDING", "STARTING", "PARTIALLY_ACTIVE", "ACTIVE_MIGRATING", "REBOOTING", "STOPPING", "MIGRATING")
@@ -31,10 +31,13 @@ def unstable(visa: Visa) -> None:
         waiting = [each.id for each in store.living(session, Instance.state.in_(UNSTABLE))]
         waiting += [each.id for each in store.living(session, Instance.delete_requested) if each.id not in waiting]
         _states(visa, session, waiting)
-        for instance in store.living(session, Instance.delete_requested, Instance.state == "STOPPED"):
-            instance.state = "DELETING"
-            session.commit()
-            visa.work.delete(instance.id)
+        for instance in store.living(session, Instance.delete_requested):
+            if instance.state in ACTIVE_STATES:
+                visa.work.stop(instance.id)  # a busy Nova may forget what it was asked
+            elif instance.state == "STOPPED":
+                instance.state = "DELETING"
+                session.commit()
+                visa.work.delete(instance.id)
 
 
 def _states(visa: Visa, session: Session, chosen: list[int]) -> None:
@@ -74,7 +77,10 @@ def lifecycle(visa: Visa) -> None:
     """End what has reached its termination date or has been idle for too long: every 5 minutes."""
     now = visa.clock.now()
     with visa.store.session() as session:
-        for instance in store.living(session, Instance.state != "DELETING"):
+        for instance in store.living(session):
+            if instance.state == "DELETING":
+                visa.work.delete(instance.id)  # once more, where a cloud did not answer
+                continue
             end = rules.ends(instance, visa.limits)
             client = visa.registry.find(session, instance.cloud_id)
             if end is None or end > now or client is None:
