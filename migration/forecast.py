@@ -89,6 +89,11 @@ class NodeForecast:
     holders: tuple[Holder, ...] = ()
 
     @property
+    def known(self) -> bool:
+        """Whether somebody could say what is on it, and when each of it ends."""
+        return self.state.unclear is None and all(one.placed.never is not Never.UNASKED for one in self.never)
+
+    @property
     def ends(self) -> bool:
         """Whether it becomes empty by itself, as far as anybody knows."""
         return not self.never and self.state.unclear is None
@@ -268,7 +273,7 @@ def _node(
         limits = given.limits[owner]
         what = [going(visa, given.now, limits) for _, visa in mine]
         rows.append(ends(what, worlds[owner], stream.of([one.server for one, _ in mine])))
-        bound += [bounds(visa, given.now, limits, habits[owner]) for _, visa in mine]
+        bound += [bounds(one, given.now, limits, habits[owner]) for one in what]
         ending += [one for one, _ in mine]
     holders: list[Holder] = []
     if ending:

@@ -105,12 +105,14 @@ def ends(going: Sequence[Going], chance: Chances, uniform: Draws) -> Draws:
         used = _uses(chance, age, -np.log(np.minimum(uniform[:, 0] / stay, 1)), returns * missed)
         used = np.where(uniform[:, 0] < stay, used, -seen)
         by_hand = np.log(uniform[:, 1]) / -chance.deletes
+    due = np.broadcast_to(left, used.shape)
+    if extensible.any():
+        lifetime = np.float32(chance.limits.lifetime)
         granted = np.minimum(np.floor(np.log(uniform[:, 2]) / np.log(chance.extended)), chance.extensions)
-    wanted = np.ceil(np.clip(used - left, 0, None) / np.float32(chance.limits.lifetime))
-    more = np.where(extensible, np.minimum(granted, wanted), 0)
-    end = np.minimum(left + more * np.float32(chance.limits.lifetime), by_hand)
-    end = np.where(booked, end, np.minimum(end, used + limit))
-    return np.maximum(end, 0, dtype=np.float32)
+        wanted = np.ceil(np.clip(used - left, 0, None) / lifetime)
+        due = np.where(extensible, left + np.minimum(granted, wanted) * lifetime, left)
+    alone = np.where(booked, np.inf, used + limit)
+    return np.maximum(np.minimum(np.minimum(due, by_hand), alone), 0, dtype=np.float32)
 
 
 def _rate_at(chance: Chances, age: Draws) -> Draws:
@@ -133,6 +135,8 @@ def _uses(chance: Chances, age: Draws, hazard: Draws, more: np.float32) -> Draws
     """
     used = np.zeros_like(hazard)
     for rate, (low, high) in zip(chance.stops + more, ages(chance.limits), strict=True):
+        if high <= age.min():
+            continue
         lasts = np.clip(np.float32(high) - np.maximum(age, np.float32(low)), 0, None)
         spent = np.minimum(hazard / rate, lasts)
         used += spent

@@ -235,12 +235,12 @@ def going(one: VisaInstance, now: datetime, limits: Limits) -> Going:
     )
 
 
-def bounds(one: VisaInstance, now: datetime, limits: Limits, habits: Habits) -> tuple[datetime, datetime]:
+def bounds(what: Going, now: datetime, limits: Limits, habits: Habits) -> tuple[datetime, datetime]:
     """Return the earliest and the latest time at which VISA ends an instance by its own rules.
 
     Arguments:
-        one: an instance that has a termination date.
-        now: when that was read; nothing ends before.
+        what: what may still happen to the instance.
+        now: from when on; nothing ends before.
         limits: VISA's limits for its owner.
         habits: how often more time may be had.
 
@@ -248,7 +248,6 @@ def bounds(one: VisaInstance, now: datetime, limits: Limits, habits: Habits) -> 
         Earliest: its termination date, or earlier where nobody comes back. Latest: its termination date, or later where
         more time is granted.
     """
-    what = going(one, now, limits)
     idle_out = what.left if what.idle is None else limits.inactivity - what.idle
     more = habits.extensions * limits.lifetime if what.extensible else 0.0
     return now + timedelta(min(what.left, idle_out)), now + timedelta(what.left + more)

@@ -1,8 +1,8 @@
 """What the forecast wants to know of servers and nodes beyond what the steps need: sizes, and what was before.
 
-Source: the Compute API reference (``changes-since`` lists deleted servers too, as long as Nova's database keeps them) and
-the Placement API reference (inventories). Seen on Stein and Caracal: a deleted server has lost its metadata, so nobody
-can say any more whose it was.
+Source: the Compute API reference (``changes-since`` lists deleted servers too, as long as Nova's database keeps them)
+and the Placement API reference (inventories). Seen on Stein and Caracal: a deleted server has lost its metadata, so
+nobody can say any more whose it was.
 """
 
 from __future__ import annotations

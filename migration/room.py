@@ -112,7 +112,7 @@ def room_input(
         draws: how many of the forecast's draws are used.
 
     Returns:
-        The input, or None where nobody knows how large the nodes are.
+        The input, or None where nobody knows how large the nodes are, or what arrives.
     """
     facts = given.facts
     if facts.new is None or sizes.new is None:
@@ -136,6 +136,9 @@ def room_input(
     usual = _usual([room for room in (*known.values(), *rooms.values()) if room is not None])
     if usual is None:
         return None
+    demand = _demand(settings, given, sizes, worlds, made.seed)
+    if not demand.rates:
+        return None
     on = _on_the_new(given, settings, sizes, worlds, draws, made.seed)
     hosts = [Host(node, room, tuple(on.get(node, ()))) for node, room in sorted(rooms.items()) if room is not None]
     empty = {name: made.days[at, :draws] for at, name in enumerate(made.names)}
@@ -151,7 +154,7 @@ def room_input(
         now=given.now,
         hosts=tuple(hosts),
         coming=tuple(coming),
-        demand=_demand(settings, given, sizes, worlds, made.seed),
+        demand=demand,
         budget=settings.budget,
         accepted=any(record.stage is Stage.ACCEPTED for record in facts.new.ledger.values()),
     )

@@ -101,7 +101,9 @@ def outlook(gathered: Gathered, *, seed: int = SEED, draws: int = DRAWS) -> Outl
     made = forecast(gathered.given, draws=draws, seed=seed)
     given = room_input(gathered.settings, gathered.given, made, gathered.sizes)
     if given is None:
-        note = "nobody knows how large the nodes are, so nobody knows whether there will be room"
+        note = (
+            "neither Nova nor VISA says how large nodes are and what arrives: nobody knows whether there will be room"
+        )
         return Outlook(replace(made, notes=(*made.notes, note)), None)
     return Outlook(made, advise(given, seed=seed))
 

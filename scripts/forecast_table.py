@@ -19,6 +19,8 @@ from scripts.forecast import Outlook
 
 WIDTH: Final = 30
 """Characters of a line of time."""
+WIDE: Final = 130
+"""Characters that a terminal has to have for lines of time beside the dates."""
 STEPS: Final = " ▁▂▃▄▅▆▇█"
 
 
@@ -53,7 +55,8 @@ def _node(made: Forecast, one: NodeForecast, at: datetime | None, *, owners: boo
         "instances": one.instances,
         "takes_new_instances": one.state.open,
         "ends_by_itself": one.ends,
-        "empty": _span(one.span),
+        "empty": _span(one.span) if one.ends else None,
+        "others_ended": _span(one.span) if one.never and one.holders else None,
         "holders": [_holder(each, owners=owners) for each in one.holders],
         "never": [_holder(each, owners=owners) for each in one.never],
         "unclear": one.state.unclear,
@@ -117,7 +120,7 @@ def show(outlook: Outlook, console: Console, *, at: datetime | None, owners: boo
     if not made.nodes:
         console.print("no node is in the old cloud")
     else:
-        console.print(_table(made, at, owners=owners))
+        console.print(_table(made, at, owners=owners, wide=console.width >= WIDE))
         for line in _fleet(made, at):
             console.print(line, soft_wrap=True)
     if outlook.advice is not None:
@@ -132,34 +135,37 @@ def show(outlook: Outlook, console: Console, *, at: datetime | None, owners: boo
         console.print(f"[yellow]not known:[/] {escape(note)}", soft_wrap=True, highlight=False)
 
 
-def _table(made: Forecast, at: datetime | None, *, owners: bool) -> Table:
+def _table(made: Forecast, at: datetime | None, *, owners: bool, wide: bool) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("node", "phase"):
         table.add_column(column, no_wrap=True)
-    table.add_column("instances", justify="right")
+    table.add_column("instances", justify="right", no_wrap=True)
     for column in ("earliest", "likely", "90 %", "latest"):
         table.add_column(column, no_wrap=True)
     if at is not None:
         table.add_column(f"by {at:%Y-%m-%d}", justify="right")
     end = max((one.span.latest for one in made.nodes.values()), default=made.now)
-    table.add_column(f"now … {end:%Y-%m-%d}", no_wrap=True)
+    if wide:
+        table.add_column(f"now … {end:%Y-%m-%d}", no_wrap=True)
     table.add_column("held by", ratio=1)
     for name, one in made.nodes.items():
         row = [escape(name), f"{one.state.phase}{' +' if one.state.open else ''}", str(one.instances), *_dates(one)]
         if at is not None:
             chance = made.chance(name, at)
             row.append("?" if chance is None else f"{chance:.0%}")
-        table.add_row(*row, line_of_time(one.span, made.now, end) if one.ends else "", _held(one, owners=owners))
+        if wide:
+            row.append(line_of_time(one.span, made.now, end) if one.ends else "")
+        table.add_row(*row, _held(one, owners=owners))
     return table
 
 
-def _dates(one: NodeForecast) -> tuple[str, str, str, str]:
-    if one.state.unclear is not None or (one.never and not one.holders):
-        return ("?", "?", "?", "?") if one.state.unclear else ("never",) * 4
+def _dates(one: NodeForecast) -> Iterator[str]:
     span = one.span
-    if one.never:
-        return "never", "never", "never", "never"
-    return tuple(f"{date:%Y-%m-%d}" for date in (span.earliest, span.median, span.p90, span.latest))  # type: ignore[return-value]
+    for date in (span.earliest, span.median, span.p90, span.latest):
+        if one.ends:
+            yield f"{date:%Y-%m-%d}"
+        else:
+            yield "never" if one.known else "?"
 
 
 def line_of_time(span: Span, now: datetime, end: datetime) -> str:

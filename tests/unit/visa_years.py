@@ -137,7 +137,7 @@ def _visits(chance: Random, created: datetime, stops: datetime) -> Iterator[date
     day = created.replace(hour=0, minute=0, second=0, microsecond=0)
     while day < stops:
         if chance.random() < (0.85 if day.weekday() < 5 else 0.2):
-            for hour in sorted(chance.uniform(8, 20) for _ in range(chance.randint(1, 4))):
+            for hour in sorted(chance.uniform(8, 20) for _ in range(chance.choice([1, 1, 2]))):
                 visit = day + hour * HOUR
                 if created < visit < stops:
                     yield visit
@@ -147,7 +147,7 @@ def _visits(chance: Random, created: datetime, stops: datetime) -> Iterator[date
 def day_zero(facility: Facility, seed: int) -> tuple[ForecastInput, dict[str, datetime]]:
     """Return what is known when the switch has just been made, and when each node then really was empty."""
     chance = Random(f"switch {seed}")  # noqa: S311 - not for secrets
-    switch = BEGIN + chance.randint(120, 127) * DAY + chance.uniform(6, 20) * HOUR
+    switch = BEGIN + chance.randint(100, 106) * DAY + chance.uniform(6, 20) * HOUR
     all_ = list(lives(facility, seed, switch))
     living = [life for life in all_ if life.end > switch]
     since = switch - 60 * DAY
