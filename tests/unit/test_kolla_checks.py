@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from migration.errors import SettingsError
+from migration.kolla import settings as kolla
 from migration.kolla.variables import secret_in
+from migration.model import Model
 from tests.unit.kolla_stack import ARBITER, changed, parse
 from tests.unit.test_settings import matches
 
@@ -113,3 +116,15 @@ def test_what_is_right_is_not_complained_of() -> None:
 )
 def test_secrets_in_files_are_told_as_far_as_they_can_be(text: str, secret: bool) -> None:
     assert secret_in(text) is secret
+
+
+def test_the_reference_names_every_key() -> None:
+    reference = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
+    text = reference[reference.index("## `controllers`") : reference.index("## `ceph`")]
+    models = [
+        one for one in vars(kolla).values() if isinstance(one, type) and issubclass(one, Model) and one is not Model
+    ]
+    assert len(models) > 5
+    fields = {name: field for model in models for name, field in model.model_fields.items()}
+    assert all(field.description for field in fields.values())
+    assert not {name for name in fields if f"`{name}`" not in text}
