@@ -49,7 +49,7 @@ class Acts:
         for stale in ours_of(self._hands.wanted, project):  # of a run that was killed before VISA knew of it
             self._hands.project.delete_credential(stale.id)
         wanted = self._hands.wanted
-        provider = self._credential(facts, project)
+        provider = self._credential(project)
         self._hands.visa.create_client(wanted.cloud.name, wanted.prefixes.new, provider)
 
     def rotate(self, facts: VisaFacts, _target: Target) -> None:
@@ -78,9 +78,9 @@ class Acts:
 
         if self._actor.until(look, seconds=PATIENCE) is None:
             raise VisaError(
-                f"it does not reach {self._hands.wanted.cloud.name}: no limits from Nova, or no images from Glance, for"
-                f" {PATIENCE:.0f} s. Check from VISA's server that it reaches the endpoints and trusts their certificates"
-                " (a self-signed one is refused); an image without a size breaks its list of images too"
+                f"it does not reach {self._hands.wanted.cloud.name}: no limits from Nova, or no images from Glance,"
+                f" for {PATIENCE:.0f} s. Check from VISA's server that it reaches the endpoints and trusts their"
+                " certificates (a self-signed one is refused); an image without a size breaks its list of images too"
             )
 
     def _write_client(self, facts: VisaFacts, *, visible: bool | None = None) -> None:
@@ -90,14 +90,14 @@ class Acts:
         if client is None:
             raise VisaError(f"it has no cloud with prefix {wanted.prefixes.new}; run pulumi up again")
         client = replace(client, name=wanted.cloud.name, visible=client.visible if visible is None else visible)
-        provider = self._credential(facts, project)
+        provider = self._credential(project)
         self._hands.visa.update_client(client, provider)
         self._prove(client.id)
         for older in self._hands.project.look(wanted.cloud.interface).credentials:
             if older.prefix == wanted.prefixes.new and older.id != provider["applicationId"]:
                 self._hands.project.delete_credential(older.id)
 
-    def _credential(self, facts: VisaFacts, project: Project) -> dict[str, str]:
+    def _credential(self, project: Project) -> dict[str, str]:
         """Make an application credential, see where it leads, and return VISA's whole provider configuration."""
         wanted = self._hands.wanted
         configuration, now = provider_configuration(wanted, project), self._hands.now()

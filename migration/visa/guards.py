@@ -70,11 +70,11 @@ def _same_project(visa: Visa, facts: VisaFacts, project: Project) -> Iterator[st
         if ours is not None and client.id == ours.id:
             continue
         known = [i for i in facts.instances if i.cloud == client.id and i.server in here]
-        named = [server.name for server in project.servers if server.name.startswith(f"{client.prefix}-")]
+        named = [server.name for server in project.servers if server.name.startswith(client.prefix)]
         if known or named:
             yield (
                 f"{both} is that of VISA's cloud {client.name} already ({len(known)} of its instances are there, and"
-                f" {len(named)} servers named {client.prefix}-…); {mend}. Give visa.cloud.project a project of its own"
+                f" {len(named)} servers named {client.prefix}…); {mend}. Give visa.cloud.project a project of its own"
             )
     for prefix in sorted({one.prefix for one in project.credentials if one.project == project.id}):
         if prefix != visa.prefixes.new:

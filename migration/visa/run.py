@@ -55,12 +55,10 @@ class Work:
             if plan.refusals:
                 return Report(failed="; ".join(plan.refusals))
             while (step := self._next(plan, part, reviewed, done)) is not None:
-                failed = self._one(facts, step)
+                facts, plan, failed = self._one(facts, plan, step)
                 if failed:
                     return Report(tuple(done), failed=failed)
                 done.append(str(step))
-                facts = look_again(self._hands, facts)
-                plan = self._plan(facts)
         except EngineGone:
             raise
         except MigrationError as error:
@@ -76,8 +74,8 @@ class Work:
     def _next(plan: VisaPlan, part: Part, reviewed: Collection[str], done: Collection[str]) -> VisaStep | None:
         return next((step for step in plan.of(part) if str(step) in reviewed and str(step) not in done), None)
 
-    def _one(self, facts: VisaFacts, step: VisaStep) -> str:
-        """Take one step and read back what it did; returns what failed, or ""."""
+    def _one(self, facts: VisaFacts, plan: VisaPlan, step: VisaStep) -> tuple[VisaFacts, VisaPlan, str]:
+        """Take one step and read back what it did; returns the new facts, the new plan, and what failed, or ""."""
         subject = f"visa {step.part}"
 
         def tell(result: str, detail: str) -> None:
@@ -87,7 +85,9 @@ class Work:
             tell(audit.BEGINS, step.subject)
             try:
                 error = self._try(facts, step)
-                undone = error if step.word in CHECKS else self._undone(facts, step, error)
+                facts = look_again(self._hands, facts)
+                plan = self._plan(facts)
+                undone = error if step.word in CHECKS else _undone(plan, step, error)
             except EngineGone:
                 tell(audit.FAILED, "cut off: the engine is gone")
                 raise
@@ -96,12 +96,10 @@ class Work:
             if undone:
                 sentence = f"{subject}: {step.word} {step.subject}: {undone}"
                 tell(audit.FAILED, sentence)
-                return sentence
-            tell(
-                audit.DONE,
-                f"{step.subject} (answered with an error, but it is done: {error})" if error else step.subject,
-            )
-            return ""
+                return facts, plan, sentence
+            late = f" (answered with an error, but it is done: {error})" if error else ""
+            tell(audit.DONE, step.subject + late)
+            return facts, plan, ""
 
     def _try(self, facts: VisaFacts, step: VisaStep) -> str:
         try:
@@ -115,14 +113,11 @@ class Work:
             return f"unexpected {type(error).__name__}; see the log of this run, and report it"
         return ""
 
-    def _undone(self, facts: VisaFacts, step: VisaStep, error: str) -> str:
-        """Read back; returns why the step counts as not done, or ""."""
-        plan = self._plan(look_again(self._hands, facts))
-        if plan.refusals:
-            return "; ".join(plan.refusals)
-        if str(step) not in map(str, plan.steps):
-            return ""
-        return (
-            error
-            or "VISA said that it is done, and does not show it; see the log of its server, then run pulumi up again"
-        )
+
+def _undone(plan: VisaPlan, step: VisaStep, error: str) -> str:
+    """Return why a step counts as not done after it was read back, or ""."""
+    if plan.refusals:
+        return "; ".join(plan.refusals)
+    if str(step) not in map(str, plan.steps):
+        return ""
+    return error or "VISA said that it is done, and does not show it; see its log, then run pulumi up again"
