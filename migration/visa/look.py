@@ -111,6 +111,24 @@ def look_at_visa(hands: Hands) -> VisaFacts:
     return replace(facts, room=hands.room() if _goes_back(hands.wanted, facts) else None)
 
 
+def look_or_error(
+    settings: CaracalSettings, open_: Callable[[str], Cloud] = open_cloud
+) -> tuple[VisaFacts | None, str]:
+    """Look once at everything, where VISA answers.
+
+    Arguments:
+        settings: the stack's settings, with ``visa``.
+        open_: how to log in to a cloud.
+
+    Returns:
+        The facts and "", or None and why there are none: the membership goes on by Nova alone.
+    """
+    try:
+        return look_at_visa(open_hands(settings, open_)), ""
+    except (VisaError, CloudError) as error:
+        return None, str(error)
+
+
 def look_again(hands: Hands, facts: VisaFacts) -> VisaFacts:
     """Look again at what an act may have changed.
 
