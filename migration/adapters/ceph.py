@@ -63,8 +63,8 @@ def _loaded(file: Path) -> Any:
     specification = importlib.util.spec_from_file_location("rados", file)
     if specification is None or specification.loader is None:
         raise CephError("load librados", f"{file} is no extension module; install the package python3-rados again")
-    module = importlib.util.module_from_spec(specification)
     try:
+        module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
     except ImportError as error:
         raise CephError(

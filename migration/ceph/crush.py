@@ -29,6 +29,9 @@ _SHOWN = 3
 _ONE = 0x10000  # a weight of 1.0
 _BUCKET = re.compile(r"^(\S+) (\S+) \{$")
 _ITEM = re.compile(r"^(\s+item (\S+) weight )\S+(.*)$")
+_SETS, _IN_BUCKET = re.compile(r"^choose_args (\d+) \{$"), re.compile(r"^\s+bucket_id (-\d+)$")
+_SET = re.compile(r"^(\s+)\[ [\d. ]+ \]$")
+_COMPATIBLE = 2**64 - 1  # how crushtool writes the number of the weight set for old clients, which is -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,22 +176,33 @@ def _above(bucket: int, inside: Mapping[int, int]) -> Sequence[int]:
 
 
 def _exact(text: str, dump: Mapping[str, Any]) -> str:
-    """Write the exact weights back into a map's text."""
+    """Write the exact weights back into a map's text: those of items, and those of weight sets."""
     names = {one["id"]: one["name"] for one in (*dump["buckets"], *dump["devices"])}
     weights = {
-        (bucket["name"], names[item["id"]]): item["weight"]
+        (bucket["name"], names[item["id"]]): item["weight"] / _ONE
         for bucket in dump["buckets"]
         for item in bucket["items"]
         if item["id"] in names
     }
-    lines, bucket = [], ""
+    sets = {
+        (name, one["bucket_id"]): iter(one.get("weight_set", ()))
+        for name, several in dump["choose_args"].items()
+        for one in several
+    }
+    lines, bucket, which, place = [], "", "", 0
     for line in text.splitlines():
+        exact = line
         if opened := _BUCKET.match(line):
             bucket = opened[2]
-        if (item := _ITEM.match(line)) and (bucket, item[2]) in weights:
-            lines.append(f"{item[1]}{weights[bucket, item[2]] / _ONE:.10f}{item[3]}")
-        else:
-            lines.append(line)
+        if opened := _SETS.match(line):
+            which = "-1" if int(opened[1]) == _COMPATIBLE else opened[1]
+        elif opened := _IN_BUCKET.match(line):
+            place = int(opened[1])
+        elif (item := _ITEM.match(line)) and (bucket, item[2]) in weights:
+            exact = f"{item[1]}{weights[bucket, item[2]]:.10f}{item[3]}"
+        elif (row := _SET.match(line)) and (which, place) in sets:
+            exact = f"{row[1]}[ {' '.join(f'{weight:.10f}' for weight in next(sets[which, place]))} ]"
+        lines.append(exact)
     return "\n".join(lines) + "\n"
 
 
@@ -206,8 +220,9 @@ def _with_rule(text: str, ceph: Ceph, dump: Mapping[str, Any]) -> str:
     if name in numbers:
         # a function, because a name is no pattern of replacement
         return re.sub(rf"^rule {re.escape(name)} \{{\n.*?^\}}\n", lambda _: rule, text, flags=re.MULTILINE | re.DOTALL)
-    end = "# end crush map"
-    return text.replace(end, f"{rule}\n{end}") if end in text else text + rule
+    # weight sets come after the rules
+    end = next((mark for mark in ("# choose_args", "# end crush map") if mark in text), "")
+    return text.replace(end, f"{rule}\n{end}", 1) if end else text + rule
 
 
 def _compiled(text: str, scratch: Path) -> bytes:
@@ -230,8 +245,8 @@ def _nothing_else(before: Mapping[str, Any], after: Mapping[str, Any], rule: str
     if other := [key for key in was if was[key] != is_.get(key)]:
         raise CephError(
             f"crushtool: rule {rule}",
-            f"the map that crushtool compiled differs in {', '.join(other)} too; expected the rule only. With weight"
-            " sets (ceph osd crush weight-set ls) that is so: remove those, or add the rule by hand",
+            f"the map that crushtool compiled differs in {', '.join(other)} too; expected the rule only."
+            " Add the rule by hand, and report this with the map (ceph osd getcrushmap)",
         )
 
 

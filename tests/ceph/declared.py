@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from lab.ceph import Ceph as Lab
 from migration.adapters.ceph import Cluster
 from migration.ceph.act import Hands, Report, carry_out
-from migration.ceph.look import look, open_ceph
+from migration.ceph.look import look, look_at_ceph, open_ceph
 from migration.ceph.plan import CephPlan, plan_ceph
 from migration.ceph.settings import Ceph
+from migration.errors import CephUnreachable
 
 HOSTS = {place: [f"{place}-host1", f"{place}-host2"] for place in ("dc1", "dc2")}
 SHORT = 4
 """Seconds for monitors that will not answer."""
+
+PATIENCE = 120
+"""Seconds after which something hangs; far more than what is configured."""
 
 
 def declare(lab: Lab, **changes: Any) -> Ceph:
@@ -69,6 +75,32 @@ class Applier:
         failed = {subject: report.failed for subject, report in self.up().items() if report.failed}
         assert not failed
         assert self.plan().settled
+
+
+def bounded(act: Callable[[], object]) -> BaseException | None:
+    """Run something that must end; return what it raised."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 - it is judged by the test
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), "it hangs"
+    return raised[0] if raised else None
+
+
+def unreachable(ceph: Ceph) -> CephUnreachable:
+    """Wait until Ceph is seen to be gone: a monitor that is left answers for the few seconds of its lease."""
+    deadline = time.monotonic() + PATIENCE
+    while (error := bounded(lambda: look_at_ceph(ceph))) is None:
+        assert time.monotonic() < deadline
+    assert isinstance(error, CephUnreachable), error
+    return error
 
 
 def words(plan: CephPlan) -> dict[str, list[str]]:

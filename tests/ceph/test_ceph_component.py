@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from declared import HOSTS, SHORT, Applier
+from declared import HOSTS, SHORT, Applier, unreachable
 
 from lab.ceph import Ceph as Lab
 from migration.ceph.settings import Ceph
@@ -221,6 +221,7 @@ def test_what_ceph_refuses_is_told_at_the_end_and_everything_else_is_done(declar
 def test_while_ceph_cannot_be_asked_nothing_of_it_changes(declared: Declared) -> None:
     keyrings = {below: declared.kolla(below).read_text() for below in KEYRINGS}
     declared.lab.pause_datacenter("dc1")
+    unreachable(declared.ceph().ceph)
     shown = declared.preview()
     assert "no monitor of " in shown
     assert "Nothing of Ceph is changed in this run" in shown

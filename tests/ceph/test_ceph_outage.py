@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from declared import SHORT, Applier, declare, words
+from declared import SHORT, Applier, bounded, declare, unreachable, words
 
 from lab.ceph import Ceph as Lab
 from migration.ceph.act import Hands, carry_out
 from migration.ceph.look import look_at_ceph, open_ceph
 from migration.ceph.plan import plan_ceph, unasked
 from migration.errors import CephUnreachable
-
-PATIENCE = 120
-"""Seconds after which something hangs; it must be far more than what is configured."""
-
-
-def bounded(act: Callable[[], object]) -> BaseException | None:
-    """Run something that must end; return what it raised."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001 - it is judged by the test
-            raised.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    assert not thread.is_alive(), "it hangs"
-    return raised[0] if raised else None
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +37,12 @@ def healed(ceph: Lab, applied: Applier) -> Iterator[Applier]:
 def test_without_a_quorum_nothing_hangs_and_nothing_is_changed(ceph: Lab, healed: Applier, loss: str) -> None:
     short = declare(ceph, connection={"conf": str(ceph.layout.conf), "timeout": SHORT})
     {"kill": ceph.kill_datacenter, "pause": ceph.pause_datacenter}[loss]("dc1")
-    error = bounded(lambda: look_at_ceph(short))
-    assert isinstance(error, CephUnreachable)
-    assert "no monitor of " in str(error)
-    assert ceph.layout.conf.read_text().split("mon_host = ")[1].split("]")[0] in str(error)
+    error = unreachable(short)
+    # once it is known to be gone, a look does not even begin
+    again = bounded(lambda: look_at_ceph(short))
+    assert isinstance(again, CephUnreachable)
+    assert "no monitor of " in str(again)
+    assert ceph.layout.conf.read_text().split("mon_host = ")[1].split("]")[0] in str(again)
     plan = unasked(short, error)
     assert not words(plan)
     assert "Nothing of Ceph is changed in this run" in plan.warnings[0]
