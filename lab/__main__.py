@@ -18,8 +18,12 @@ from lab.ceph import Ceph, Monitors
 from lab.lab import all_labs
 from lab.layout import CLOUDS
 from lab.nodes import check_name
+from lab.processes import Process
 from lab.simulator import Lifetimes, Simulator
 from lab.state import State
+from lab.visa import VisaLab
+from lab.visa.cli import visa as visa_group
+from lab.visa.population import Population
 
 
 def _say(line: str) -> None:
@@ -49,11 +53,15 @@ def main() -> None:
 @click.option("--new-hosts", default=1, show_default=True, type=click.IntRange(0, 99), help="Caracal's own nodes.")
 @click.option("--instances", type=click.IntRange(0), help="Instances on Stein.  [default: two per node]")
 @click.option("--ceph", is_flag=True, help="With a Ceph over two datacenters.")
-def up(name: str, hosts: int, new_hosts: int, instances: int | None, *, ceph: bool) -> None:
+@click.option("--visa", is_flag=True, help="With a VISA, whose instances those on Stein are.")
+@click.option("--immortal", default=1, show_default=True, help="Of VISA's instances: how many never end.")
+@click.option("--booked", default=1, show_default=True, help="Of VISA's instances: how many are of a course.")
+@click.option("--unknown", default=1, show_default=True, help="How many servers VISA does not know.")
+def up(name: str, hosts: int, new_hosts: int, instances: int | None, *, ceph: bool, visa: bool, **begins: Any) -> None:
     """Start a lab; one that was killed goes on from what it left."""
     begin = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    Lab(name, _say).up(hosts, new_hosts, instances, ceph=ceph)
+    Lab(name, _say).up(hosts, new_hosts, instances, ceph=ceph, visa=visa and Population(**begins))
     _say(f'lab {name}: up in {time.monotonic() - begin:.0f} s; use it with  eval "$(python -m lab env --name {name})"')
 
 
@@ -84,6 +92,14 @@ def status(name: str | None) -> None:
                 click.echo(f"    {process.service:<10} pid {process.pid:<8} {size}  {address}")
         if lab.ceph.made:
             _show_ceph(lab.ceph)
+        if lab.visa.made:
+            _show_visa(lab.visa, running)
+
+
+def _show_visa(visa: VisaLab, running: list[Process]) -> None:
+    process = next((each for each in running if each.cloud == "visa"), None)
+    state = f"pid {process.pid:<8} {process.resident / 2**20:5.0f} MiB" if process else "does not run"
+    click.echo(f"  visa: {state}  {visa.endpoint}")
 
 
 def _show_ceph(ceph: Ceph) -> None:
@@ -157,6 +173,9 @@ for _name, _happening, _what in (
     ("start-mon", Ceph.start_mon, "MONITOR"),
 ):
     ceph_group.command(_name)(click.argument("what", metavar=_what)(_with_name(_happens(_happening))))
+
+
+main.add_command(visa_group)
 
 
 @main.group()
