@@ -113,7 +113,7 @@ def learn(
     mine = {owner: [one for one in usual if owner_of(one) is owner] for owner in Owner}
     habits = dict(DEFAULT_HABITS)
     if history is not None:
-        habits = _from_ends(mine, history, now, limits, _lifetimes(usual, history))
+        habits = _from_ends(mine, history, now, limits, _lifetimes(usual, history, limits))
     return {owner: _with_returns(habits[owner], mine[owner], now, limits[owner]) for owner in Owner}
 
 
@@ -213,16 +213,18 @@ def _promised(living: Iterable[VisaInstance]) -> list[float]:
     return [days(one.termination - one.created) for one in living if one.termination is not None]
 
 
-def _lifetimes(living: Iterable[VisaInstance], history: History) -> list[float]:
-    """Return the lifetimes, of whole hours, that owners choose.
+def _lifetimes(living: Iterable[VisaInstance], history: History, limits: Mapping[Owner, Limits]) -> list[float]:
+    """Return the lifetimes, of whole hours, that owners choose who could have more.
 
     What several living instances were promised; and where much more ends in the half hour after a whole hour of its
-    life than in the one after that, which nothing but a termination date does.
+    life than in the one after that, which nothing but a termination date does. The longest lifetime of users is not
+    taken for a choice of staff: it tells best whose an ended instance was.
     """
     promised = Counter(round(lifetime * 24, 2) for lifetime in _promised(living))
     halves = Counter(int(days(one.ended - one.created) / TICK) for one in history.ended)
     hours = {int(hour) for hour, count in promised.items() if count >= USUAL and hour.is_integer()}
     hours |= {half // 2 for half, count in halves.items() if half % 2 == 0 and count >= USUAL + 3 * halves[half + 1]}
+    hours -= {round(one.lifetime * 24) for one in limits.values()}
     return sorted(hour / 24 for hour in hours if hour)
 
 
