@@ -70,6 +70,7 @@ class Hosts:
         for part in ("lib", "log", "bin"):
             (host / part).mkdir(parents=True)
         shutil.copytree("/etc", host / "etc", symlinks=True, ignore=_unreadable, ignore_dangling_symlinks=True)
+        (host / "etc" / "udev" / "rules.d").mkdir(parents=True, exist_ok=True)
         (host / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n{self.address(number)} {name}\n")
         words = {
             "name": name,
