@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab.releases import CARACAL
 from migration.kolla.groups import CHILDREN, HOLDERS
+from migration.kolla.variables import in_globals
 from tests.kolla.deployment import ADDRESSES, COMPUTES, Deployment
 from toolchain.kolla import ensure_kolla
 
@@ -36,6 +38,7 @@ MADE_AS_THEY_RUN = {  # groups that Kolla's plays make with group_by, and securi
 }
 HOSTS = ("ctl1", "ctl3", "cmp01", "cmp02", "arb1")  # of each datacenter, and the arbiter
 KOLLAS_OWN = {  # what kolla 18.8 itself writes and nova 29.4 does not know
+    "api/use_forwarded_for",
     "privsep_entrypoint/helper_command",
     "service_user/region_name",
     "service_user/valid_interfaces",
@@ -268,3 +271,13 @@ def complaints(deployment: Deployment, conf: Path) -> set[str]:
     found = set(re.findall(r"ERROR:root:(\S+) is not part of the sample config", done.stderr))
     assert (done.returncode != 0) == bool(found), done.stderr
     return found
+
+
+# ------------------------------------------------------------------------------------------------- passwords and names
+
+
+def test_every_password_of_kolla_is_refused_as_a_variable(deployment: Deployment) -> None:
+    passwords = yaml.safe_load((deployment.tools.share / "etc_examples" / "kolla" / "passwords.yml").read_text())
+    assert len(passwords) > 100
+    refused = {problem.place for problem in in_globals(dict.fromkeys(passwords, "x"), [], ceph=False)}
+    assert refused == set(passwords)
