@@ -12,6 +12,7 @@ import importlib.machinery
 import importlib.util
 import json
 import sys
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,9 @@ PLACES: Sequence[str] = (
 """Where distributions put the binding."""
 
 
-@cache
+_LOADING = threading.Lock()
+
+
 def binding() -> Any:
     """Return the module ``rados``.
 
@@ -39,6 +42,13 @@ def binding() -> Any:
     Raises:
         CephError: there is none, or only for another Python; says which package has it.
     """
+    # several threads of one process begin at once, and none may see a module that is half there
+    with _LOADING:
+        return _found()
+
+
+@cache
+def _found() -> Any:
     try:
         return importlib.import_module("rados")
     except ImportError:
@@ -105,8 +115,9 @@ class Cluster:
         try:
             self._rados.connect()
         except rados.Error as error:
+            why = self._no_way_in(error)
             self.__exit__(None, None, None)
-            raise self._no_way_in(error) from None
+            raise why from None
         return self
 
     def __exit__(
@@ -213,7 +224,7 @@ class Cluster:
 
     def _monitors(self) -> str:
         """Return the monitors' addresses as the configuration has them."""
-        return str(self._rados.conf_get("mon_host") or "mon_host") if self._rados is not None else "mon_host"
+        return str(self._rados.conf_get("mon_host") or "mon_host, which is not set")
 
     def _send(self, prefix: str, arguments: dict[str, Any], data: bytes = b"") -> tuple[bytes, str]:
         rados = binding()

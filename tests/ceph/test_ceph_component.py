@@ -135,8 +135,9 @@ def test_the_way_of_a_ceph(declared: Declared) -> None:
     # a preview shows every step, and does nothing
     declared.want()
     shown = declared.preview()
+    steps = "take default, choose firstn 2 type datacenter, chooseleaf firstn 2 type host, emit"
     for line in (
-        "rule: new, two-and-two: take default, choose firstn 2 type datacenter, chooseleaf firstn 2 type host, emit",
+        f"crush: rule new, two-and-two: {steps}",
         "pool vms: create rule two-and-two, size 4, min_size 2, for rbd",
         "user glance: create mon profile rbd; osd profile rbd pool=images; mgr profile rbd pool=images",
     ):
@@ -167,7 +168,7 @@ def test_the_way_of_a_ceph(declared: Declared) -> None:
     shown = declared.preview()
     assert "pool vms: min_size 1 -> 2" in shown
     assert "user glance: caps mon allow r -> mon profile rbd; osd" in shown
-    assert "2 to update" in shown
+    assert "3 to update" in shown  # the summary is the third
     declared.up()
     assert declared.ceph().plan().settled
     declared.preview("--expect-no-changes")
