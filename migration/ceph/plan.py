@@ -226,7 +226,7 @@ def _drift(ceph: Ceph, there: PoolFacts, name: str) -> Iterator[CephStep]:
     # never below the other: a size that shrinks under min_size would stop the pool in between
     yield from (*least, *size) if wanted.min_size < there.min_size else (*size, *least)
     yield from put("autoscale", there.autoscale, wanted.autoscale, "pg_autoscale_mode")
-    if wanted.pg_num is not None and wanted.autoscale != "on":
+    if wanted.pg_num is not None:  # refused in the settings where Ceph decides it
         yield from put("pg_num", there.pg_num, wanted.pg_num)
     if wanted.application not in there.applications:
         enable = Command("osd pool application enable", {"pool": name, "app": wanted.application})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -437,7 +439,9 @@ def test_keyrings_lie_where_kolla_looks_for_them() -> None:
 
 
 def test_no_two_keys_are_alike() -> None:
-    assert len({new_key() for _ in range(100)}) == 100
+    keys = [base64.b64decode(new_key()) for _ in range(100)]
+    assert len({key[-16:] for key in keys}) == 100, "the part that is random"
+    assert {(len(key), *struct.unpack("<hiih", key[:12])[::3]) for key in keys} == {(28, 1, 16)}
 
 
 @pytest.mark.parametrize(
