@@ -24,6 +24,8 @@ from migration.visa.instances import VisaInstance
 
 DRAWS: Final = 1000
 SEED: Final = 1
+TOGETHER: Final = 64
+"""Instances that are drawn at once: enough to spare calls, few enough to stay in the processor's cache."""
 HOLDERS: Final = 3
 """How many of those that hold a node longest are named."""
 
@@ -161,8 +163,8 @@ def forecast(
     on: dict[str, list[Placed]] = {one.node: [] for one in given.nodes}
     for one in sorted(given.placed, key=lambda each: each.server):
         on[one.node].append(one)
-    stream = _Stream(seed, draws)
-    found = [_node(given, state, on[state.node], worlds, habits, stream) for state in given.nodes]
+    drawn = draw_ends(given, given.placed, worlds, draws, seed)
+    found = [_node(given, state, on[state.node], habits, drawn, draws) for state in given.nodes]
     whole = [(one, drawn) for one, drawn in found if one.ends]
     matrix = np.array([drawn for _, drawn in whole], dtype=np.float32).reshape(len(whole), draws)
     fleet = None
@@ -206,23 +208,19 @@ def draw_ends(
         Days from now by the server's UUID, in each draw; infinite for what does not end by itself.
     """
     stream = _Stream(seed, draws)
-    found = {one.server: np.full(draws, np.inf, dtype=np.float32) for one in placed}
-    for owner, mine in _by_owner(placed).items():
-        rows = ends(
-            [going(visa, given.now, given.limits[owner]) for _, visa in mine],
-            worlds[owner],
-            stream.of([one.server for one, _ in mine]),
-        )
-        found |= {one.server: row for (one, _), row in zip(mine, rows, strict=True)}
-    return found
-
-
-def _by_owner(placed: Sequence[Placed]) -> Mapping[Owner, list[tuple[Placed, VisaInstance]]]:
-    """Return those that end by themselves, by kind of owner."""
-    found: dict[Owner, list[tuple[Placed, VisaInstance]]] = {}
+    found: dict[str, Draws] = {}
+    mine: dict[Owner, list[tuple[str, VisaInstance]]] = {owner: [] for owner in Owner}
     for one in placed:
         if one.never is None and one.visa is not None:
-            found.setdefault(owner_of(one.visa), []).append((one, one.visa))
+            mine[owner_of(one.visa)].append((one.server, one.visa))
+        else:
+            found[one.server] = np.full(draws, np.inf, dtype=np.float32)
+    for owner, world in worlds.items():
+        for begin in range(0, len(mine[owner]), TOGETHER):
+            some = mine[owner][begin : begin + TOGETHER]
+            what = [going(visa, given.now, given.limits[owner]) for _, visa in some]
+            servers = [server for server, _ in some]
+            found |= zip(servers, ends(what, world, stream.of(servers)), strict=True)
     return found
 
 
@@ -231,13 +229,13 @@ class _Stream:
 
     def __init__(self, seed: int, draws: int) -> None:
         self._seed = seed
-        self.draws = draws
+        self._draws = draws
         self._bits = np.random.Philox(key=0)
         self._rng = np.random.Generator(self._bits)
 
     def of(self, servers: Sequence[str]) -> Draws:
         """Return numbers above 0 and up to 1, shape (servers, 3, draws)."""
-        found = np.empty((len(servers), 3, self.draws), dtype=np.float32)
+        found = np.empty((len(servers), 3, self._draws), dtype=np.float32)
         state = self._bits.state
         for row, server in zip(found, servers, strict=True):
             state["state"] = {"counter": np.zeros(4, np.uint64), "key": _key(self._seed, server)}
@@ -258,34 +256,34 @@ def _node(
     given: ForecastInput,
     state: NodeState,
     placed: Sequence[Placed],
-    worlds: Worlds,
     habits: Mapping[Owner, Habits],
-    stream: _Stream,
+    drawn: Mapping[str, Draws],
+    draws: int,
 ) -> tuple[NodeForecast, Draws]:
     """Forecast one node; also when it is empty in each draw, but for those that never end."""
     never = tuple(Holder(one, None, None, 1.0) for one in placed if one.never is not None)
-    empty = np.zeros(stream.draws, dtype=np.float32)
+    ending = [one for one in placed if one.never is None]
+    empty = np.zeros(draws, dtype=np.float32)
     earliest = latest = given.now
-    ending: list[Placed] = []
-    bound: list[tuple[datetime, datetime]] = []
-    rows: list[Draws] = []
-    for owner, mine in _by_owner(placed).items():
-        limits = given.limits[owner]
-        what = [going(visa, given.now, limits) for _, visa in mine]
-        rows.append(ends(what, worlds[owner], stream.of([one.server for one, _ in mine])))
-        bound += [bounds(one, given.now, limits, habits[owner]) for one in what]
-        ending += [one for one, _ in mine]
     holders: list[Holder] = []
     if ending:
-        drawn = np.concatenate(rows)
-        empty = drawn.max(axis=0)
-        last = (drawn == empty).mean(axis=1)
-        earliest = max(early for early, _ in bound)
-        latest = max(late for _, late in bound)
-        holders = [Holder(one, *bound[at], float(last[at])) for at, one in enumerate(ending)]
+        rows = np.array([drawn[one.server] for one in ending])
+        empty = rows.max(axis=0)
+        last = (rows == empty).mean(axis=1)
+        holders = [_holder(given, one, habits, float(share)) for one, share in zip(ending, last, strict=True)]
+        earliest = max(one.earliest for one in holders if one.earliest is not None)
+        latest = max(one.latest for one in holders if one.latest is not None)
         holders.sort(key=lambda one: (-one.last, one.placed.server))
     span = _span(empty, given.now, earliest, latest)
     return NodeForecast(state, len(placed), span, never, tuple(holders[:HOLDERS])), empty
+
+
+def _holder(given: ForecastInput, one: Placed, habits: Mapping[Owner, Habits], last: float) -> Holder:
+    if one.visa is None:
+        return Holder(one, None, None, last)
+    owner = owner_of(one.visa)
+    limits = given.limits[owner]
+    return Holder(one, *bounds(going(one.visa, given.now, limits), given.now, limits, habits[owner]), last)
 
 
 def _span(drawn: Draws, now: datetime, earliest: datetime, latest: datetime) -> Span:

@@ -127,14 +127,14 @@ def _from_ends(
     """Guess by how long something lived whose it was, learn from that, and guess again."""
     rows = sorted(_row(one.created, one.ended, history, ended=True) for one in history.ended)
     lived = np.array([end for end, _, _ in rows])
+    mine = {owner: sorted(_row(one.created, now, history, ended=False) for one in living[owner]) for owner in Owner}
     staff, users = STAFF_SHARE
     guess = np.full(len(rows), staff / (staff + users))
     habits: dict[Owner, Habits] = {}
     for _ in range(ROUNDS):
         for owner in Owner:
             weight = guess if owner is Owner.STAFF else 1 - guess
-            mine = sorted(_row(one.created, now, history, ended=False) for one in living[owner])
-            spells = _spells([*mine, *rows], weight, {limits[owner].lifetime, *chosen})
+            spells = _spells([*mine[owner], *rows], weight, {limits[owner].lifetime, *chosen})
             habits[owner] = _counted(DEFAULT_HABITS[owner], spells, _promised(living[owner]), limits[owner])
         share = (staff + guess.sum()) / (staff + users + len(guess))
         of_staff = share * _likelihood(lived, habits[Owner.STAFF], limits[Owner.STAFF], chosen)
