@@ -75,15 +75,19 @@ class Ceph:
             layout = Layout(self.directory, ports.reserve_network(self.directory), monitors)
             making.make_mons(self.lab, layout)
             self._start(layout, layout.of_kind(MON))
+            unwanted = ["config", "set", "mgr", "mgr/devicehealth/enable_monitoring", "false", "--force"]
+            client.ceph(layout.conf, unwanted, PATIENCE)  # else it makes a pool of its own
+            self._start(layout, layout.of_kind(MGR))  # takes longest to come up
             identities = {osd.id: str(uuid.uuid4()) for osd in layout.of_kind(OSD)}
             making.make_osds(self.lab, layout, identities)
             for number, identity in identities.items():
                 client.ceph(layout.conf, ["osd", "new", identity, number], PATIENCE)
-            client.ceph(layout.conf, ["config", "set", "mgr", "mgr/devicehealth/enable_monitoring", "false", "--force"])
-            client.ceph(layout.conf, ["osd", "set-require-min-compat-client", "luminous"])
-            self._start(layout, (*layout.of_kind(MGR), *layout.of_kind(OSD)))
+            client.ceph(layout.conf, ["osd", "set-require-min-compat-client", "luminous"], PATIENCE)
+            self._start(layout, layout.of_kind(OSD))
             saved = {"network": layout.network, "monitors": monitors}
-            (self.directory / "ceph.json").write_text(json.dumps(saved))
+            fresh = self.directory / f"{STATE}.new"
+            fresh.write_text(json.dumps(saved))
+            fresh.replace(self.directory / STATE)
             self.wait_healthy()
         except BaseException:
             self.down()
