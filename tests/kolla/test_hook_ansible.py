@@ -193,13 +193,16 @@ def test_nothing_outlives_whoever_asked_for_it(tmp_path: Path, kolla_tools: Koll
     asker = subprocess.Popen(command, pass_fds=[lock])
     try:
         until(hangs)
-        assert {asker.pid} < {pid for pid in left() if Path(f"/proc/{pid}/fd/{lock}").exists()}
+        assert {asker.pid} < {pid for pid in left() if Path(f"/proc/{pid}/fd/{lock}").resolve() == tmp_path}
         os.kill(asker.pid, signal.SIGKILL)
         asker.wait()
         until(lambda: not left())
     finally:
         asker.kill()
         asker.wait()
+        for pid in left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         os.close(lock)
 
 
