@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,6 +51,18 @@ def test_what_was_deleted_is_asked_for_since_a_time(stein: Answers) -> None:
 def test_when_a_server_ended(stein: Answers, changes: dict[str, Any], ended: datetime | None) -> None:
     stein.list("nova", "/servers/detail", "servers", [{**DELETED, **changes}])
     assert [one.ended for one in open_cloud("stein").nova.records()] == [ended]
+
+
+def test_novas_dates_are_utc_wherever_this_runs(stein: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    stein.list("nova", "/servers/detail", "servers", [DELETED])
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        (found,) = open_cloud("stein").nova.records()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found.ended == datetime(2026, 11, 23, 9, 37, 27, 198729, tzinfo=UTC)
 
 
 def test_servers_of_a_cell_that_is_down_have_no_size(stein: Answers) -> None:

@@ -132,6 +132,7 @@ def test_a_booked_instance_holds_its_node_until_its_termination() -> None:
     quiet = {owner: replace(habits, deletes=Rate(1, 1e9)) for owner, habits in DEFAULT_HABITS.items()}
     made = forecast(made_of([placed(instance(1, booked=True, idle=5)), placed(instance(2))]), habits=quiet, draws=100)
     assert made.nodes["cmp01"].span.low == NOW + 9 * DAY
+    assert made.days.min() == pytest.approx(9, abs=0.01), "not only in what is promised, but in each draw"
     assert made.nodes["cmp01"].holders[0].placed.name == "visa-1"
 
 

@@ -66,6 +66,13 @@ def test_what_ends_young_was_deleted_by_hand() -> None:
     assert mean_use(left_alone) < mean_use(DEFAULT_HABITS[Owner.USER])
 
 
+def test_who_deletes_by_hand_does_so_later_too() -> None:
+    """Of 60 that end later, as many are taken to be deleted as the young ones show; only the others were left alone."""
+    ends = [ended(0.1 + number * 0.017) for number in range(200)] + [ended(5 + number / 11) for number in range(60)]
+    learned = learn([], History(SINCE, tuple(ends)), NOW)
+    assert sum(rate.events for habits in learned.values() for rate in habits.stops) < 60
+
+
 def test_lives_that_end_on_their_termination_date_say_nothing_of_stopping() -> None:
     assert mean_use(users([ended(14.001)] * 40)) > 2 * mean_use(users([ended(13.7 - n / 10) for n in range(40)]))
 
