@@ -17,9 +17,8 @@ from migration.actor import Orders
 from migration.adapters.rest import connect
 from migration.errors import EngineGone
 from migration.guardian import lock_path
-from migration.kolla.look import Monitors
 from migration.kolla.roll import RollPlan, told
-from migration.kolla.roll_orders import RollOrders, roll_of
+from migration.kolla.roll_orders import RollOrders, Wanted, roll_of
 from migration.kolla.rolling import Report
 from migration.settings import CaracalSettings
 from toolchain.kolla import ensure_kolla
@@ -33,13 +32,11 @@ class RollProvider(Provider):
     Arguments:
         orders: what every act is told.
         roll: what the roll is told beside.
-        monitors: asks Ceph which monitors are in quorum, or None; a function of a module, for it travels by reference.
     """
 
-    def __init__(self, orders: Orders, roll: RollOrders, monitors: Monitors | None) -> None:
+    def __init__(self, orders: Orders, roll: RollOrders) -> None:
         super().__init__(orders)
         self._roll = roll.model_dump_json()
-        self._monitors = monitors
 
     def act(self, props: Mapping[str, Any]) -> dict[str, Any]:
         """Change each controller in its turn; the report says how it ended."""
@@ -52,7 +49,7 @@ class RollProvider(Provider):
             return Report(failed=f"controllers: not rolled, because not every file could be written: {props['held']}")
         try:
             orders = RollOrders.model_validate_json(self._roll)
-            return roll_of(self.actor(), orders, self._monitors, lambda: _bin(orders), _facts(orders)).run(
+            return roll_of(self.actor(), orders, lambda: _bin(orders), _facts(orders)).run(
                 props["order"], props["wanted"]
             )
         except EngineGone:
@@ -78,7 +75,7 @@ class Roll(Resource, module="controllers", name="Roll"):
     def __init__(
         self,
         plan: RollPlan,
-        wanted: Mapping[str, Mapping[str, str]],
+        wanted: Wanted,
         held: pulumi.Input[str],
         provider: RollProvider,
         opts: pulumi.ResourceOptions,
@@ -94,11 +91,9 @@ class Roll(Resource, module="controllers", name="Roll"):
 
 def declare_roll(
     plan: RollPlan,
-    wanted: Mapping[str, Mapping[str, str]],
+    wanted: Wanted,
     settings: CaracalSettings,
     files: Mapping[str, pulumi.Output[str]],
-    *,
-    monitors: Monitors | None = None,
     opts: pulumi.ResourceOptions | None = None,
 ) -> tuple[Roll, Account]:
     """Declare the roll, and say in preview and up what it does, or what is to be done by hand.
@@ -109,7 +104,6 @@ def declare_roll(
         settings: the stack's settings; ``kolla`` is set.
         files: why a file of Kolla's could not be written, or "", by its path; keyrings, too. Nothing rolls before all
             are written.
-        monitors: asks Ceph which monitors are in quorum; a function of a module, or None.
         opts: as for every resource.
 
     Returns:
@@ -117,7 +111,7 @@ def declare_roll(
     """
     orders = RollOrders.of(settings)
     held = pulumi.Output.all(*files.values()).apply(_joined) if plan.steps and files else ""
-    provider = RollProvider(Orders.of(settings), orders, monitors)
+    provider = RollProvider(Orders.of(settings), orders)
     roll = Roll(plan, wanted, held, provider, opts or pulumi.ResourceOptions())
     for line in told(plan, orders.commands):
         (pulumi.log.warn if plan.by_hand else pulumi.log.info)(line, roll)

@@ -6,6 +6,7 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -18,14 +19,19 @@ from migration.adapters.ansible import kolla_ansible
 from migration.adapters.control import Control
 from migration.adapters.rest import connect
 from migration.ceph.access import CephAccess
+from migration.ceph.look import open_ceph
+from migration.ceph.settings import Ceph
 from migration.facts import Aggregate
 from migration.kolla import applied, hook
-from migration.kolla.look import ControlPlane, Monitors, Ports, members_of, ports_of
+from migration.kolla.look import ControlPlane, Ports, members_of, ports_of
 from migration.kolla.render import render
 from migration.kolla.roll import Member, RollPlan, parts_of, plan_roll
 from migration.kolla.rolling import BEFORE, DEPLOY, Roll
 from migration.names import LEDGER_AGGREGATE
 from migration.settings import CaracalSettings
+
+Wanted = Mapping[str, Mapping[str, str]]
+"""Part to digest, by controller."""
 
 TIMEOUT = 7200.0
 """Seconds for facts, prechecks, pull and deploy of one controller; a slow line to the registry takes most of it."""
@@ -47,6 +53,7 @@ class RollOrders(BaseModel):
         inventory: the inventory.
         passwords: Kolla's passwords.yml.
         tools: a virtual environment with kolla-ansible, or None for ours.
+        ceph: how Ceph's monitors are asked, or None where the new cloud has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +65,7 @@ class RollOrders(BaseModel):
     inventory: str
     passwords: str
     tools: str | None
+    ceph: Ceph | None
 
     @classmethod
     def of(cls, settings: CaracalSettings) -> Self:
@@ -72,6 +80,7 @@ class RollOrders(BaseModel):
             inventory=str(kolla.inventory),
             passwords=kolla.passwords,
             tools=kolla.tools,
+            ceph=settings.ceph,
         )
 
     def commands(self, controller: str) -> list[str]:
@@ -81,7 +90,7 @@ class RollOrders(BaseModel):
         return [*typed, f"visa-migration controllers record {controller}"]
 
 
-def wanted_of(settings: CaracalSettings, ceph: CephAccess | None) -> dict[str, dict[str, str]]:
+def wanted_of(settings: CaracalSettings, ceph: CephAccess | None) -> Wanted:
     """Digest what each controller is to have, by part.
 
     Arguments:
@@ -98,45 +107,56 @@ def wanted_of(settings: CaracalSettings, ceph: CephAccess | None) -> dict[str, d
 
 
 def look_and_plan(
-    settings: CaracalSettings, wanted: Mapping[str, Mapping[str, str]], aggregates: Iterable[Aggregate]
-) -> RollPlan:
+    settings: CaracalSettings, ceph: CephAccess | None, aggregates: Iterable[Aggregate] | None
+) -> tuple[RollPlan, Wanted]:
     """Decide who must change; who holds the VIPs is asked only where somebody must.
 
     Arguments:
-        settings: the stack's settings, with ``kolla``.
-        wanted: as ``wanted_of`` gives it.
-        aggregates: those of the new cloud; the ledger among them says what was applied.
+        settings: the stack's settings.
+        ceph: how hosts find Ceph, or None.
+        aggregates: those of the new cloud; the ledger among them says what was applied. None where it could not be
+            asked, as before the first bring-up.
 
     Returns:
-        The plan.
+        The plan, an empty one where nothing is known; and what each controller is to have, as ``wanted_of`` says.
     """
-    kolla = settings.kolla
-    deploys = kolla is not None and kolla.apply == "deploy"
-    members, recorded = members_of(settings), applied.recorded_in(aggregates)
+    if settings.kolla is None or aggregates is None:
+        return RollPlan(), {}
+    members, wanted, recorded = members_of(settings), wanted_of(settings, ceph), applied.recorded_in(aggregates)
+    deploys = settings.kolla.apply == "deploy"
     plan = plan_roll(members, wanted, recorded, holder=None, deploys=deploys)
-    if len(plan.changes) < 2:
-        return plan
-    holder = control_plane(RollOrders.of(settings), None).holder()
-    return plan_roll(members, wanted, recorded, holder=holder, deploys=deploys)
+    if len(plan.changes) > 1:
+        holder = control_plane(RollOrders.of(settings)).holder()
+        plan = plan_roll(members, wanted, recorded, holder=holder, deploys=deploys)
+    if plan.changes and settings.ceph and ceph is None:
+        plan = replace(plan, by_hand="Ceph has not said yet how it is reached, so files are missing")
+    return plan, wanted
 
 
-def control_plane(orders: RollOrders, monitors: Monitors | None) -> ControlPlane:
+def control_plane(orders: RollOrders) -> ControlPlane:
     """Return the control plane, to be looked at; the log-in is made with the first look."""
+    ceph = orders.ceph
 
     @cache
     def control() -> Control:
         return Control(orders.cloud, connect(orders.cloud))
 
-    return ControlPlane(orders.members, orders.ports, Path(orders.passwords), control, monitors)
+    def monitors() -> Mapping[str, bool]:
+        assert ceph is not None  # noqa: S101 - it is not called otherwise
+        with open_ceph(ceph) as cluster:
+            status = cluster.ask("quorum_status")
+        return {each["name"]: each["name"] in status["quorum_names"] for each in status["monmap"]["mons"]}
+
+    passwords = Path(orders.passwords)
+    return ControlPlane(orders.members, orders.ports, passwords, control, monitors if ceph else None)
 
 
-def roll_of(actor: Actor, orders: RollOrders, monitors: Monitors | None, bin_: Callable[[], Path], facts: Path) -> Roll:
+def roll_of(actor: Actor, orders: RollOrders, bin_: Callable[[], Path], facts: Path) -> Roll:
     """Return a roll that really acts.
 
     Arguments:
         actor: who holds the lock.
         orders: what it is told.
-        monitors: asks Ceph which monitors are in quorum, or None.
         bin_: returns the ``bin`` directory of kolla-ansible's virtual environment, installed first if need be.
         facts: where the last facts of each host are kept, for runs in which one is dead.
     """
@@ -167,7 +187,7 @@ def roll_of(actor: Actor, orders: RollOrders, monitors: Monitors | None, bin_: C
         actor=actor,
         cloud=orders.cloud,
         members=orders.members,
-        look=control_plane(orders, monitors).look,
+        look=control_plane(orders).look,
         kolla=kolla,
         recorded=lambda: applied.recorded_in(actor.new.nova.aggregates()),
         record=record,

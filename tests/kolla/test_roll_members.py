@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from migration.adapters import members
+from migration.adapters.control import Control, Service
 from migration.adapters.members import HAProxy, RabbitMQ, galera
 from migration.errors import CloudUnreachable, MemberSilent
 from migration.kolla.health import MEMBER, System, forbids
@@ -212,7 +213,7 @@ def test_what_are_no_statistics_is_silence(body: str) -> None:
 # --------------------------------------------------------------------------------------------------- the control plane
 
 
-class Unreachable:
+class Unreachable(Control):
     """A cloud that does not answer; its log-in is what goes through the VIP."""
 
     def __init__(self, arrives: Callable[[], None] = lambda: None) -> None:
@@ -222,7 +223,8 @@ class Unreachable:
         self._arrives()
         raise CloudUnreachable("caracal", "no answer")
 
-    services = apis
+    def services(self) -> list[Service]:
+        raise CloudUnreachable("caracal", "no answer")
 
 
 ADDRESSES = ("127.0.5.1", "127.0.5.2", "127.0.5.3")
@@ -251,7 +253,7 @@ def test_a_look_at_three_members_of_which_one_is_not_synced(passwords: Path, clo
     with contextlib.ExitStack() as stack:
         port = same_port(stack, check)
         ports = Ports(clustercheck=port, rabbitmq=closed, haproxy=closed)
-        plane = ControlPlane(MEMBERS, ports, passwords, Unreachable)  # type: ignore[arg-type] - as much as is asked
+        plane = ControlPlane(MEMBERS, ports, passwords, Unreachable)
         seen = plane.look("ctl1")
     healthy = {(sign.where, sign.healthy) for sign in seen.signs if sign.about[::2] == (System.GALERA, MEMBER)}
     assert healthy == {("ctl1", True), ("ctl2", True), ("ctl3", False)}
@@ -274,7 +276,7 @@ def test_without_passwords_nothing_is_healthy_that_needs_them(tmp_path: Path, co
     if content is not None:
         path.write_text(content)
     ports = Ports(clustercheck=closed, rabbitmq=closed, haproxy=closed)
-    seen = ControlPlane(MEMBERS, ports, path, Unreachable).look()  # type: ignore[arg-type]
+    seen = ControlPlane(MEMBERS, ports, path, Unreachable).look()
     asked = [
         sign
         for sign in seen.signs
@@ -299,5 +301,5 @@ def test_who_holds_the_vips_is_told_by_whose_haproxy_takes_connections(
         return {}, next(connections[each.name] for each in MEMBERS if f"//{each.address}:" in proxy._url)
 
     monkeypatch.setattr(HAProxy, "read", read)
-    plane = ControlPlane(MEMBERS, Ports(), passwords, lambda: Unreachable(arrives))  # type: ignore[arg-type, return-value]
+    plane = ControlPlane(MEMBERS, Ports(), passwords, lambda: Unreachable(arrives))
     assert plane.holder() == holder
