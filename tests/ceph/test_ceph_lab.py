@@ -168,6 +168,17 @@ def test_up_again_starts_what_does_not_run(healthy: Ceph) -> None:
     assert {name for name in before if after[name] != before[name]} == {"mon.c", "osd.0"}
 
 
+def test_what_monitors_remember_from_before_a_power_cut_is_not_believed(healthy: Ceph) -> None:
+    processes.kill(healthy.lab, lambda _: True)
+    for place in ALL:
+        healthy.start_datacenter(place)
+    healthy.wait_osds(*ALL)
+    known = healthy.command("osd", "dump")["osds"]
+    nonces = {f"osd.{osd['osd']}": osd["public_addrs"]["addrvec"][0]["nonce"] for osd in known if osd["up"]}
+    run = {each.service: each.pid for each in healthy.running() if each.service.startswith("osd.")}
+    assert nonces == run
+
+
 def test_another_is_beside_it_and_leaves_nothing(ceph: Ceph) -> None:
     with made("beside") as lab:
         lab.up_ceph()
