@@ -230,7 +230,7 @@ def advise(given: RoomInput, *, draws: int = DRAWS, seed: int = 1) -> Advice:
     """
     configured = room_forecast(given, draws=draws, seed=seed)
     if configured.fits:
-        words = f"new instances fit in the new cloud ({1 - configured.risk:.0%} sure that none is refused)"
+        words = f"new instances fit in the new cloud: none is refused in {1 - configured.risk:.0%} of the worlds drawn"
         return Advice(configured, None, (words,))
     sentences = [_short(one) for one in configured.short.values()]
     soonest = room_forecast(given, soonest=True, draws=draws, seed=seed)

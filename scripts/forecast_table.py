@@ -20,7 +20,7 @@ from scripts.forecast import Outlook
 WIDTH: Final = 30
 """Characters of a line of time."""
 WIDE: Final = 130
-"""Characters that a terminal has to have for lines of time beside the dates."""
+"""Characters that a terminal has to have for lines of time, and for who holds a node, beside the dates."""
 STEPS: Final = " ▁▂▃▄▅▆▇█"
 
 
@@ -120,14 +120,21 @@ def show(outlook: Outlook, console: Console, *, at: datetime | None, owners: boo
     if not made.nodes:
         console.print("no node is in the old cloud")
     else:
-        console.print(_table(made, at, owners=owners, wide=console.width >= WIDE))
+        wide = console.width >= WIDE
+        console.print(_table(made, at, owners=owners, wide=wide))
+        held = {} if wide else {name: _held(one, owners=owners) for name, one in made.nodes.items()}
+        for name, by in held.items():
+            if by:
+                console.print(f"{escape(name)} is held by {by}", soft_wrap=True, highlight=False)
         for line in _fleet(made, at):
             console.print(line, soft_wrap=True)
     if outlook.advice is not None:
         last = outlook.advice.configured.last
         if last is not None:
             console.print(
-                f"\nthe last of these nodes has moved by {last[0]} (likely), {last[1]} (90 %), if all of them may move"
+                f"\nthe last node that comes over ({len(outlook.advice.configured.order)} do, if they all may) has moved by"
+                f" {last[0]} (likely), {last[1]} (90 %)",
+                soft_wrap=True,
             )
         for sentence in outlook.advice.sentences:
             console.print(f"room: {escape(sentence)}", soft_wrap=True, highlight=False)
@@ -147,15 +154,15 @@ def _table(made: Forecast, at: datetime | None, *, owners: bool, wide: bool) -> 
     end = max((one.span.latest for one in made.nodes.values()), default=made.now)
     if wide:
         table.add_column(f"now … {end:%Y-%m-%d}", no_wrap=True)
-    table.add_column("held by", ratio=1)
+        table.add_column("held by", ratio=1)
     for name, one in made.nodes.items():
         row = [escape(name), f"{one.state.phase}{' +' if one.state.open else ''}", str(one.instances), *_dates(one)]
         if at is not None:
             chance = made.chance(name, at)
             row.append("?" if chance is None else f"{chance:.0%}")
         if wide:
-            row.append(line_of_time(one.span, made.now, end) if one.ends else "")
-        table.add_row(*row, _held(one, owners=owners))
+            row += [line_of_time(one.span, made.now, end) if one.ends else "", _held(one, owners=owners)]
+        table.add_row(*row)
     return table
 
 

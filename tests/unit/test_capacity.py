@@ -236,7 +236,7 @@ def test_so_many_more_nodes_are_asked_for() -> None:
 def test_no_advice_where_all_fits() -> None:
     advice = advise(start([Host("new01", Room(64, 524288))], rates={"small": 1}), draws=WORLDS)
     assert advice.better is None
-    assert advice.sentences == ("new instances fit in the new cloud (100% sure that none is refused)",)
+    assert advice.sentences == ("new instances fit in the new cloud: none is refused in 100% of the worlds drawn",)
 
 
 # -------------------------------------------------------------------------------------------------------- what arrives

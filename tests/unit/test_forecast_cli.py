@@ -219,7 +219,9 @@ def test_a_day_may_be_asked_about(world: World) -> None:
 
 def test_the_table_fits_into_a_small_terminal_and_draws_in_a_large_one(world: World) -> None:
     outlook = forecast.outlook(gathered())
-    assert "│" not in shown(outlook, width=100)
+    narrow = shown(outlook, width=80)
+    assert "│" not in narrow
+    assert "cmp01 is held by visa-1 until 2026-12-02" in narrow
     assert "│" in shown(outlook, width=160)
 
 
