@@ -132,8 +132,8 @@ def show(outlook: Outlook, console: Console, *, at: datetime | None, owners: boo
         last = outlook.advice.configured.last
         if last is not None:
             console.print(
-                f"\nthe last node that comes over ({len(outlook.advice.configured.order)} do, if they all may) has moved by"
-                f" {last[0]} (likely), {last[1]} (90 %)",
+                f"\nthe last node that comes over ({len(outlook.advice.configured.order)} do, if they all may) has"
+                f" moved by {last[0]} (likely), {last[1]} (90 %)",
                 soft_wrap=True,
             )
         for sentence in outlook.advice.sentences:
