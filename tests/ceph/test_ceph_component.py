@@ -14,7 +14,9 @@ import pytest
 from declared import HOSTS, SHORT, Applier, unreachable
 
 from lab.ceph import Ceph as Lab
+from migration.ceph.look import open_ceph
 from migration.ceph.settings import Ceph
+from migration.ceph.users import caps_of, new_key
 from tests.toolchain.tiny_project import Project
 from tests.unit.kolla_stack import changed
 from toolchain import ensure
@@ -175,8 +177,15 @@ def test_the_way_of_a_ceph(declared: Declared) -> None:
 
     # a key that somebody else rotated reaches the file; a raised number rotates it
     before = declared.key("cinder")
-    lab.command("auth", "rm", "client.glance")
-    lab.command("auth", "get-or-create", "client.glance", "mon", "profile rbd")
+    with open_ceph(declared.ceph().ceph) as cluster:
+        caps = caps_of(declared.ceph().ceph, "glance")
+        lines = "".join(f'caps {daemon} = "{text}"\n' for daemon, text in caps.items())
+        cluster.tell("auth import", data=f"[client.glance]\nkey = {new_key()}\n{lines}".encode())
+    shown = declared.preview()
+    assert "user glance" in shown
+    assert declared.key("glance") not in shown
+    declared.up()
+    assert declared.key("glance") in declared.kolla("config/glance/ceph.client.glance.keyring").read_text()
     declared.want(users={**USERS, "cinder": {"rotation": 2}})
     shown = declared.preview()
     assert "user cinder: rotate 1 -> 2" in shown
