@@ -28,6 +28,10 @@ OURS: Final = "visa-migration:visa:"
 ROLE: Final = "member"
 """All that VISA needs in its project, and all that its credential may do."""
 
+READER: Final = "reader"
+"""What ``member`` implies. Keystone does not follow what a role implies in the token of an application credential that
+names its roles, and without it Glance refuses to list images (seen on Caracal)."""
+
 SERVICES: Final = ("identity", "compute", "image", "network")
 _VERSION: Final = re.compile(r"v[0-9]+(\.[0-9]+)?")
 
@@ -135,7 +139,7 @@ class ProjectLogin:
         wanted = {
             "name": f"{OURS}{prefix}:{rotation}:{now:%Y%m%dT%H%M%S.%fZ}",
             "description": json.dumps(said),
-            "roles": [{"name": ROLE}],
+            "roles": [{"name": ROLE}, {"name": READER}],
             "expires_at": f"{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "unrestricted": False,
         }

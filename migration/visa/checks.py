@@ -76,7 +76,7 @@ def _loopback(host: str) -> bool:
 
 def _token(visa: Raw) -> Iterator[Problem]:
     given = [key for key in _TOKENS if raws.mapping(visa, "token").get(key) is not None]
-    if raws.mapping(visa, "token") and len(given) != 1:
+    if isinstance(visa.get("token"), Mapping) and len(given) != 1:
         found = f"found {' and '.join(given)}" if given else "found none"
         yield Problem("visa.token", f"{found}; give one of {alternatives(_TOKENS)}")
 
