@@ -40,7 +40,7 @@ test-unit: .venv/installed
 
 # Each file has a lab of its own and mostly waits, so two run side by side.
 test-lab: .venv/installed
-	$(BIN)/pytest -n 2 --dist loadfile tests/toolchain tests/lab
+	$(BIN)/pytest -n 2 --dist loadfile tests/toolchain tests/lab tests/kolla tests/ceph tests/visa
 
 benchmark: .venv/installed
 	$(BIN)/python -m benchmarks

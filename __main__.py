@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
 import pulumi_openstack as openstack
 from pulumi.runtime import get_config_env, get_config_secret_keys_env
 
-from components.images import declare_images
-from components.new_cloud import declare_new_cloud
-from components.nodes import Nodes
 from components.old_cloud import declare_old_cloud
-from components.summary import Summary
-from migration.actor import Orders
+from components.stack import declare_stack
 from migration.errors import GuardError, MigrationError
-from migration.flavors import flavor_differences
-from migration.images.look import look_at_images
-from migration.images.plan import plan_images
-from migration.observe import look, look_at_cloud, open_cloud
-from migration.plan import make_plan
+from migration.observe import look_at_cloud, open_cloud
 from migration.reviewed import VARIABLE, bind, read_reviewed
 from migration.settings import CaracalSettings, SteinSettings, from_pulumi_config
+from migration.whole import look_at_everything
 
 
 def caracal(settings: CaracalSettings) -> None:
-    """Declare the new cloud and the membership of every node."""
-    facts = look(settings)
-    plan = make_plan(settings, facts)
-    images = plan_images(settings, look_at_images(settings))
-    if refusals := [*plan.refusals, *(each.refusal for each in images.values() if each.refusal)]:
-        raise GuardError(refusals)
+    """Declare the new cloud, VISA's default backend, and the membership of every node."""
+    whole = look_at_everything(settings)
+    if whole.refusals:
+        raise GuardError(whole.refusals)
     if saved := os.environ.get(VARIABLE):
-        plan = bind(plan, read_reviewed(Path(saved)), settings, facts)
-    for difference in flavor_differences(facts.old.flavors if facts.old else {}, settings.flavors):
-        pulumi.log.warn(difference)
-    provider = openstack.Provider("caracal", cloud=settings.clouds.new)
-    declared = declare_new_cloud(settings, provider)
-    image_resources, images_account = declare_images(images, settings)
-    nodes = Nodes(plan, settings, needs=[*declared, *image_resources])
-    Summary([images_account, nodes.account], Orders.of(settings))
+        plan = bind(whole.plan, read_reviewed(Path(saved)), settings, whole.facts)
+        whole = replace(whole, plan=plan)
+    for warning in whole.warnings:
+        pulumi.log.warn(warning)
+    declare_stack(whole, settings, openstack.Provider("caracal", cloud=settings.clouds.new))
 
 
 def stein(settings: SteinSettings) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pulumi
 
 from components.files import RenderedFile
+from components.summary import Account
 from migration.actor import Orders
-from migration.adapters.files import found
+from migration.adapters.files import digest, found
 from migration.ceph.access import CephAccess
 from migration.kolla.layout import guards as controllers_guards
 from migration.kolla.layout import sentences
@@ -27,10 +28,12 @@ class Controllers:
     Attributes:
         files: the rendered files, by path relative to the project.
         failed: why one could not be written, or "", by the same paths.
+        account: what the summary is told: of those that are to be written.
     """
 
     files: Mapping[str, RenderedFile]
     failed: Mapping[str, pulumi.Output[str]]
+    account: Account
 
 
 def declare_controllers(
@@ -53,25 +56,23 @@ def declare_controllers(
         The files; none where Kolla is not configured.
     """
     if settings.kolla is None:
-        return Controllers({}, {})
+        return Controllers({}, {}, Account())
     directory = Path(settings.kolla.directory)
     parent = pulumi.ComponentResource("visa:cloud:Controllers", "controllers", None, opts)
     for sentence in sentences(settings):
         pulumi.log.info(f"controllers: {sentence}", parent)
+    rendered = {str(directory / name): file for name, file in render(settings, computes, ceph).items()}
+    there = {path: found(Path(path)) for path in rendered}
+    below = pulumi.ResourceOptions(parent=parent)
     files = {
-        path: RenderedFile(
-            path,
-            path,
-            file.content,
-            file.mode,
-            orders,
-            found=found(Path(path)),
-            opts=pulumi.ResourceOptions(parent=parent),
-        )
-        for path, file in ((str(directory / name), file) for name, file in render(settings, computes, ceph).items())
+        path: RenderedFile(path, path, file.content, file.mode, orders, found=there[path], opts=below)
+        for path, file in rendered.items()
     }
     parent.register_outputs({})
-    return Controllers(files, {path: file.report.apply(_failed) for path, file in files.items()})
+    failed = {path: file.report.apply(_failed) for path, file in files.items()}
+    stale = [path for path, file in rendered.items() if there[path] != digest(file.content, file.mode)]
+    account = Account({path: ["write"] for path in stale}, {path: failed[path] for path in stale})
+    return Controllers(files, failed, account)
 
 
 def _failed(report: Mapping[str, str] | None) -> str:

@@ -59,6 +59,24 @@ config:
   visa-migration:audit: {audit}
 """
 
+CONTROL_PLANE = """\
+controllers:
+  ctl1: {{datacenter: dc1, address: 192.0.2.11}}
+  ctl2: {{datacenter: dc1, address: 192.0.2.12}}
+  ctl3: {{datacenter: dc2, address: 192.0.2.13}}
+kolla:
+  vip: {{internal: 192.0.2.10}}
+  virtual_router_id: 51
+  passwords: passwords.yml
+  hosts: {{interfaces: {{network: eth0, neutron_external: eth1}}}}
+ceph:
+  connection: {{conf: {conf}}}
+  crush: {{datacenters: {{dc1: [dc1-host1, dc1-host2], dc2: [dc2-host1, dc2-host2]}}}}
+  rule: {{name: two-and-two, copies: 2}}
+  pools: {{images: {{}}, volumes: {{}}, vms: {{}}, backups: {{}}}}
+  users: {{glance: {{}}, cinder: {{}}, cinder-backup: {{}}}}
+"""
+
 
 class Project:
     """Both stacks on a lab.
@@ -97,6 +115,23 @@ class Project:
             self.pulumi("stack", "init", stack)
         for node in self.lab.state.hosts[1::2]:
             self.configure(f"nodes.{node}.datacenter", "dc2")
+
+    def declare_control_plane(self) -> None:
+        """Declare controllers, Kolla's configuration and Ceph as an operator would; nothing is deployed here.
+
+        The hosts' addresses are of a network for documentation: nothing here may reach a machine.
+        """
+        (self.directory / "__main__.py").symlink_to(PROGRAM / "__main__.py")
+        file = self.directory / "Pulumi.yaml"
+        project = json.loads(file.read_text())
+        del project["main"]  # paths of the stack file begin where the program is
+        file.write_text(json.dumps(project, indent=2))
+        yaml = YAML()
+        stack = self.directory / f"Pulumi.{NEW}.yaml"
+        content = yaml.load(stack)
+        control_plane = yaml.load(CONTROL_PLANE.format(conf=json.dumps(str(self.lab.ceph.layout.conf))))
+        content["config"].update({f"visa-migration:{key}": value for key, value in control_plane.items()})
+        yaml.dump(content, stack)
 
     def hooks(self) -> dict[str, Any]:
         """Return the hooks of stack caracal: the lab's own."""

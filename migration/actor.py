@@ -18,6 +18,7 @@ from migration.adapters.hooks import HookResult, run_hook
 from migration.errors import StepError
 from migration.facts import Aggregate
 from migration.guardian import ActorLock, Engine
+from migration.kolla.own_hooks import own_hooks
 from migration.marks import LEDGER_KEY, Record
 from migration.names import LEDGER_AGGREGATE
 from migration.observe import Cloud, ledger_of, open_cloud
@@ -69,7 +70,7 @@ class Orders(BaseModel):
             old=settings.clouds.old,
             new=settings.clouds.new,
             audit=settings.audit,
-            hooks=settings.hooks,
+            hooks=own_hooks(settings),
             probe=settings.probe,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from migration.facts import CloudFacts, Facts, Service
+from migration.kolla.own_hooks import own_hooks
 from migration.marks import REGISTERED_DISABLED, Record, Stage, is_moving, is_ours
 from migration.names import PROBATION_AGGREGATE, probe_names
 from migration.settings import CaracalSettings, Membership
@@ -196,7 +197,7 @@ def _assess(settings: CaracalSettings, facts: Facts, node: str) -> NodePlan:
         wanted=wanted,
         old=old or CloudFacts(""),
         new=facts.new,
-        can_start=settings.hooks.join_old is not None,
+        can_start=own_hooks(settings).join_old is not None,
         zone=settings.datacenters[datacenter].zone,
         backend=_not_yet_default(settings, facts),
         base=base,
@@ -508,9 +509,10 @@ def _guards(settings: CaracalSettings, facts: Facts, assessed: list[NodePlan]) -
         if one.node not in facts.new.ledger and not _known(facts, one.node)
     ]
     going = [one.node for one in unsettled if one.membership is Membership.CARACAL]
+    hooks = own_hooks(settings)
     for key, present in (
-        ("hooks.leave", settings.hooks.leave),
-        ("hooks.join", settings.hooks.join),
+        ("hooks.leave", hooks.leave),
+        ("hooks.join", hooks.join),
         ("probe", settings.probe),
     ):
         if going and present is None:

@@ -28,6 +28,7 @@ import toolchain
 from lab import Lab, LabError
 from lab.lab import all_labs
 from lab.project import Project
+from toolchain.kolla import ensure_kolla
 
 NAME = "demo"
 HOSTS = 6
@@ -94,7 +95,7 @@ def _play(stage: Stage, lab: Lab) -> bool:
     if NAME in all_labs():
         stage.line("a lab of an earlier demo is taken down")
         lab.down()
-    lab.up(hosts=HOSTS)
+    lab.up(hosts=HOSTS, ceph=True)
     project = Project(lab)
 
     stage.heading("2. The old cloud is adopted: visa-migration adopt --cloud stein, pulumi up of both stacks")
@@ -107,8 +108,12 @@ def _play(stage: Stage, lab: Lab) -> bool:
     ):
         for stack in ("stein", "caracal"):
             _up(stage, project, stack)
+        stage.heading(
+            "3. The new cloud is declared whole: controllers over two datacenters, Kolla's files, Ceph across both"
+        )
+        _control_plane(stage, project)
         for number, nodes in enumerate(WAVES, 1):
-            stage.heading(f"{number + 2}. Wave {number}: membership of {', '.join(nodes)} becomes caracal")
+            stage.heading(f"{number + 3}. Wave {number}: membership of {', '.join(nodes)} becomes caracal")
             _wave(stage, project, nodes)
         stage.heading("The old cloud has nothing left")
         _up(stage, project, "stein")
@@ -120,6 +125,21 @@ def _play(stage: Stage, lab: Lab) -> bool:
         clean = watcher.wait(60) == 0
     arrived = _summary(project, owners, seen)
     return arrived and settled and clean
+
+
+def _control_plane(stage: Stage, project: Project) -> None:
+    """Declare controllers and Ceph, and let the real Ansible read what was rendered."""
+    project.declare_control_plane()
+    _up(stage, project, "caracal")
+    ceph = project.lab.ceph
+    for pool in ceph.command("osd", "pool", "ls", "detail"):
+        stage.line(f"  ceph: pool {pool['pool_name']}: size {pool['size']}, min_size {pool['min_size']}", "green")
+    tools = ensure_kolla(None, lambda text: stage.line(text, "dim"))
+    inventory = project.directory / "kolla" / "inventory" / "multinode"
+    command = [tools.bin / "ansible-inventory", "--inventory", inventory, "--list"]
+    listed = subprocess.run(command, env={**os.environ, **tools.environment()}, capture_output=True, check=True)
+    groups = json.loads(listed.stdout)
+    stage.line(f"  ansible-inventory: {len(groups)} groups, control: {', '.join(groups['control']['hosts'])}", "green")
 
 
 def _wave(stage: Stage, project: Project, nodes: Sequence[str]) -> None:

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from migration.errors import CloudUnreachable, Problem, SettingsError
 from migration.facts import Facts
-from migration.observe import look
-from migration.plan import Phase, Plan, make_plan
+from migration.plan import Phase, Plan
 from migration.settings import CaracalSettings, load
+from migration.whole import look_at_nodes
 
 STYLES: Mapping[Phase, str] = {
     Phase.STEIN: "",
@@ -46,11 +46,11 @@ def observe(directory: Path) -> tuple[Facts, Plan]:
     settings = load(directory / "Pulumi.caracal.yaml")
     if not isinstance(settings, CaracalSettings):
         raise SettingsError("Pulumi.caracal.yaml", [Problem("file", "is not the file of stack caracal")])
-    facts = look(settings)
+    facts, plan, _ = look_at_nodes(settings)
     for name, error in ((settings.clouds.old, facts.old_error), (settings.clouds.new, facts.new_error)):
         if name is not None and error is not None:
             raise CloudUnreachable(name, error.removeprefix(f"{name}: "))
-    return facts, make_plan(settings, facts)
+    return facts, plan
 
 
 def needs_a_person(plan: Plan) -> bool:
