@@ -16,7 +16,7 @@ from rich.console import Console
 
 from migration.errors import CloudError, MigrationError, Problem, SettingsError
 from migration.forecast import SEED
-from scripts import forecast, forecast_table, hooks, status
+from scripts import controllers, forecast, forecast_table, hooks, status
 from scripts.adopt import adopt
 
 BAD_SETTINGS: Final = 2
@@ -148,6 +148,23 @@ def forecast_command(*, as_json: bool, at: datetime | None, seed: int, owners: b
         click.echo(forecast_table.as_json(outlook, at=day, owners=owners))
     else:
         forecast_table.show(outlook, Console(), at=day, owners=owners)
+
+
+@main.group("controllers")
+def controllers_group() -> None:
+    """The controllers of the new cloud (docs/controllers-roll.md)."""
+
+
+@controllers_group.command("record")
+@click.argument("controller")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the stack files are (default: the nearest directory with a Pulumi.yaml).",
+)
+def record_command(controller: str, directory: Path | None) -> None:
+    """Record that CONTROLLER was deployed by hand, if everything is healthy."""
+    click.echo(controllers.record(directory or project_directory(Path.cwd()), controller))
 
 
 def project_directory(start: Path) -> Path:
