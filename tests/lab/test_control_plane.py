@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from migrating import end_instances, serves_in_caracal
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")
-def whole(project: Project) -> Iterator[Project]:
+def whole(project: Project) -> Project:
     """A project whose whole control plane is declared and applied."""
     project.lab.up_ceph()
     project.environment |= project.lab.environment()
@@ -24,7 +23,7 @@ def whole(project: Project) -> Iterator[Project]:
     assert "size 4, min_size 2" in shown
     assert not (project.directory / "kolla").exists()
     project.up()
-    yield project
+    return project
 
 
 def test_a_second_up_does_nothing_and_no_key_is_in_clear(whole: Project) -> None:
