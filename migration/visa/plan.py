@@ -159,14 +159,14 @@ class _Planner:
         return f"renamed from {client.name}" if client.name != self.visa.cloud.name else ""
 
     def _prove(self) -> None:
-        """Prove first that VISA reaches the cloud, wherever anything is made or offered."""
-        if self.steps:
+        """Prove first that VISA reaches the cloud, wherever anything is made or offered; a rotation does so itself."""
+        if any(step.word is not Word.ROTATE for step in self.steps):
             place = next((i for i, step in enumerate(self.steps) if step.part is not Part.CLOUD), len(self.steps))
             detail = "Nova tells VISA its limits, Glance its images"
             self.steps.insert(
                 place, VisaStep(Part.CLOUD, Word.PROVE, f"that VISA reaches {self.visa.cloud.name}", detail)
             )
-        elif self.client is not None and not self.facts.alive(self.cloud):
+        elif not self.steps and self.client is not None and not self.facts.alive(self.cloud):
             self.waits.append(
                 f"VISA does not reach {self.visa.cloud.name}: no limits, or no images. See whether the new cloud is up;"
                 " if it is, raise visa.credential.rotation"
