@@ -173,7 +173,7 @@ class Cluster:
             CephRefused: an error, with its number.
         """
         self.writes += 1
-        return self._send(prefix, arguments, data)[1]
+        return self._send(prefix, arguments, data, changes=True)[1]
 
     def _configured(self, rados: Any) -> Any:
         if self._conf is not None and not Path(self._conf).is_file():
@@ -218,15 +218,17 @@ class Cluster:
             )
         return CephUnreachable(
             "connect",
-            f"no monitor of {hosts} answered as part of a quorum within {self._timeout:g} s ({error}); more than half"
-            " of the monitors must be up. Start them, or mend mon_host",
+            f"no quorum of {hosts} answered within {self._timeout:g} s ({error}); more than half of the monitors must"
+            " be up. Start them, or mend mon_host",
         )
 
     def _monitors(self) -> str:
         """Return the monitors' addresses as the configuration has them."""
         return str(self._rados.conf_get("mon_host") or "mon_host, which is not set")
 
-    def _send(self, prefix: str, arguments: dict[str, Any], data: bytes = b"") -> tuple[bytes, str]:
+    def _send(
+        self, prefix: str, arguments: dict[str, Any], data: bytes = b"", *, changes: bool = False
+    ) -> tuple[bytes, str]:
         rados = binding()
         try:
             code, answer, said = self._rados.mon_command(json.dumps({"prefix": prefix, **arguments}), data)
@@ -236,10 +238,11 @@ class Cluster:
             return bytes(answer), str(said).strip()
         shown = " ".join([prefix, *(str(value) for name, value in arguments.items() if name != "format")])
         if -code in {errno.ETIMEDOUT, errno.ENOTCONN, errno.EINTR}:
+            doubt = "; it may have been done all the same" if changes else ""
             raise CephUnreachable(
                 shown,
-                f"the monitors did not answer within {self._timeout:g} s; it may have been done all the same. When more"
-                " than half of them are up, run pulumi up again",
+                f"no quorum of {self._monitors()} answered within {self._timeout:g} s{doubt}. When more than half of"
+                " the monitors are up, run pulumi up again",
             )
         name = errno.errorcode.get(-code, str(-code))
         raise CephRefused(shown, f"{said.strip() or 'no reason given'} ({name})", -code)

@@ -233,7 +233,7 @@ def test_while_ceph_cannot_be_asked_nothing_of_it_changes(declared: Declared) ->
     declared.lab.pause_datacenter("dc1")
     unreachable(declared.ceph().ceph)
     shown = declared.preview()
-    assert "no monitor of " in shown
+    assert "no quorum of " in shown
     assert "Nothing of Ceph is changed in this run" in shown
     said = declared.up(ends=1)
     assert "1 failed; everything else went on" in said
