@@ -136,7 +136,7 @@ def _control_plane(stage: Stage, project: Project) -> None:
         stage.line(f"  ceph: pool {pool['pool_name']}: size {pool['size']}, min_size {pool['min_size']}", "green")
     tools = ensure_kolla(None, lambda text: stage.line(text, "dim"))
     inventory = project.directory / "kolla" / "inventory" / "multinode"
-    command = [tools.bin / "ansible-inventory", "--inventory", inventory, "--list"]
+    command: list[str | Path] = [tools.bin / "ansible-inventory", "--inventory", inventory, "--list"]
     listed = subprocess.run(command, env={**os.environ, **tools.environment()}, capture_output=True, check=True)
     groups = json.loads(listed.stdout)
     stage.line(f"  ansible-inventory: {len(groups)} groups, control: {', '.join(groups['control']['hosts'])}", "green")
