@@ -9,7 +9,7 @@ from pathlib import Path
 from migration.ceph.access import CephAccess, access_of
 from migration.ceph.look import look_at_ceph
 from migration.ceph.plan import CephPlan, plan_ceph, unasked
-from migration.errors import CephError
+from migration.errors import CephUnreachable
 from migration.facts import Facts
 from migration.flavors import flavor_differences
 from migration.images.look import look_at_images
@@ -99,5 +99,5 @@ def _ceph(settings: CaracalSettings) -> CephPlan | None:
         return None
     try:
         return plan_ceph(settings.ceph, look_at_ceph(settings.ceph))
-    except CephError as error:
+    except CephUnreachable as error:
         return unasked(settings.ceph, error)
