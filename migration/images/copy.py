@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from migration.actor import Actor
 from migration.adapters.glance import Glance
+from migration.adapters.qemu import inspect
 from migration.errors import ImageError
 from migration.images.facts import CONTENT, Checksum, ImageFacts
 from migration.images.plan import ImagePlan, ImageStep, differences
@@ -142,7 +143,8 @@ def _own(actor: Actor, name: str, order: ImageOrder) -> Path:
 
 def _upload(actor: Actor, name: str, order: ImageOrder, disk: Path) -> ImageFacts:
     glance = actor.new.glance
-    disk_format = order.format or order.source_format or "raw"
+    found = order.format or order.source_format or inspect(name, disk, "").format
+    disk_format = "vhd" if found == "vpc" else found  # Glance has another word for it than qemu-img
     identity = glance.create(name, disk_format, order.properties)
     sent = hashlib.new(_ALGORITHM)
 

@@ -197,6 +197,7 @@ def test_images_come_from_files_and_web_servers_whose_checksum_was_reviewed(proj
             project.up()
             (there,) = in_caracal(project, "filed")
             assert (there["os_hash_value"], there["size"]) == (checksum, made.stat().st_size)
+            assert there["disk_format"] == "qcow2"
             assert made.exists()
             project.preview("caracal", "--expect-no-changes")
         server.shutdown()
