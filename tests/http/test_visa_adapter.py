@@ -188,7 +188,13 @@ def test_null_clouds_are_the_default_cloud_and_are_written_back_as_it(world: Wor
 
 def test_an_update_loses_nothing(world: World) -> None:
     visa = world.hands(make_settings()).visa
+    image, flavour = visa.objects().images[0], visa.objects().flavours[0]
+    every = {"description": "d", "version": "9", "icon": "i", "boot_command": "b", "autologin": "a", "secondary_vdi": 1}
+    visa.save_image(replace(image, **every))  # type: ignore[arg-type]
+    visa.save_flavour(replace(flavour, lifetimes=((None, 60), (1, 600)), roles=frozenset({1, 2})))
     before = visa.objects()
+    assert before.images[0] == replace(image, **every)  # type: ignore[arg-type]
+    assert before.flavours[0].roles == {1, 2}
     visa.save_image(before.images[0])
     visa.save_flavour(before.flavours[0])
     assert visa.objects() == before
