@@ -279,3 +279,11 @@ def test_every_change_leaves_its_lines(world: World) -> None:
     begun = [line[2] for line in world.audit if line[3] == "begins"]
     assert begun == ran.words
     assert [line[2] for line in world.audit if line[3] == "done"] == begun
+
+
+def test_a_credential_that_visa_never_heard_of_goes_before_it_is_registered(world: World) -> None:
+    killed_at(world, 1, REGISTERED)
+    assert len(world.credentials) == 1
+    assert world.up(**REGISTERED).failed == ""
+    assert len(world.credentials) == 1
+    assert world.plan(**REGISTERED).steps == ()
